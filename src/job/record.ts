@@ -33,6 +33,8 @@ export interface NewTask {
   readonly owner: string
   readonly idempotency_key: string | null
   readonly max_attempts: number
+  /** Name of the task's directory (a UUID), chosen and filled with the uploads before the submission. */
+  readonly workspace: string
   /** Shown with the task, for example that `digest` is played in place of `general` (W9). */
   readonly notice: string | null
 }

@@ -1,5 +1,7 @@
-// The directory of a task's work: `input/`, `output/`, `logs/` under `{data_dir}/workspaces/{task_id}`. Holds the path
-// jail that tools and the file routes share, and the readable files that a run leaves behind (P17, Q12).
+// The directory of a task's work: `input/`, `output/`, `logs/` under `{data_dir}/workspaces/{workspace}`. `workspace` is the
+// directory name that the task was submitted with, made and filled with the uploads before, so that no job can be claimed
+// without its files; a directory without a task is harmless. Holds the path jail that tools and the file routes share, and
+// the readable files that a run leaves behind (P17, Q12).
 import { Context, Schema } from "effect"
 import type { Effect } from "effect"
 
@@ -26,19 +28,19 @@ export interface FileEntry {
 
 export interface WorkspaceShape {
   /** Makes the directories if they are missing and answers the workspace's real path. */
-  readonly open: (task_id: number) => Effect.Effect<string, WorkspaceError>
-  readonly root: (task_id: number) => string
+  readonly open: (workspace: string) => Effect.Effect<string, WorkspaceError>
+  readonly root: (workspace: string) => string
   /** The jail (T1): the absolute real path, or PathRefused. `write` refuses `input/` and `logs/`. */
-  readonly resolve: (task_id: number, path: string, access: "read" | "write") => Effect.Effect<string, PathRefused>
-  readonly list: (task_id: number, folder: "input" | "output") => Effect.Effect<ReadonlyArray<FileEntry>, WorkspaceError>
+  readonly resolve: (workspace: string, path: string, access: "read" | "write") => Effect.Effect<string, PathRefused>
+  readonly list: (workspace: string, folder: "input" | "output") => Effect.Effect<ReadonlyArray<FileEntry>, WorkspaceError>
   /** Stores an upload under `input/`; the name is reduced to its last part, written to a temporary file and renamed. */
-  readonly upload: (task_id: number, name: string, body: ReadableStream<Uint8Array> | Uint8Array) => Effect.Effect<FileEntry, PathRefused | WorkspaceError>
-  readonly remove: (task_id: number) => Effect.Effect<void, WorkspaceError>
+  readonly upload: (workspace: string, name: string, body: ReadableStream<Uint8Array> | Uint8Array) => Effect.Effect<FileEntry, PathRefused | WorkspaceError>
+  readonly remove: (workspace: string) => Effect.Effect<void, WorkspaceError>
   /** One line of `logs/activity.log`; buffered, written in the background, never fails the run. */
-  readonly log: (task_id: number, line: string) => void
+  readonly log: (workspace: string, line: string) => void
   /** Appends lines to `logs/lessons.jsonl` or replaces `logs/{name}`. */
-  readonly appendLessons: (task_id: number, lines: ReadonlyArray<unknown>) => Effect.Effect<void, WorkspaceError>
-  readonly writeLog: (task_id: number, name: string, text: string) => Effect.Effect<void, WorkspaceError>
+  readonly appendLessons: (workspace: string, lines: ReadonlyArray<unknown>) => Effect.Effect<void, WorkspaceError>
+  readonly writeLog: (workspace: string, name: string, text: string) => Effect.Effect<void, WorkspaceError>
 }
 
 export class Workspace extends Context.Service<Workspace, WorkspaceShape>()("attacca/workspace/Workspace") {}
