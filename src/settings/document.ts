@@ -26,7 +26,9 @@ export interface YamlText {
 
 const MAX_TEXT_CHARS = 256 * 1024
 const MAX_DEPTH = 100
+const TOO_DEEP = `nested more than ${MAX_DEPTH} levels deep`
 const MAX_ALIASES = 1_000
+const MAX_PROBLEMS = 100
 const MAX_ALIAS_GROWTH_CHARS = 1_000_000
 
 /** `movements[0].rules[1].next`; an empty path is an empty text. */
@@ -44,9 +46,9 @@ class Walk {
 
   /** Characters that the node stands for with its aliases filled in; stops at the first problem of a kind that multiplies. */
   size(node: Node | null, path: Path): number {
-    if (node === null || this.problems.length > 100) return 0
+    if (node === null || this.problems.length > MAX_PROBLEMS) return 0
     const offset = node.range?.[0] ?? 0
-    if (path.length > MAX_DEPTH) return this.wrong(path, `nested more than ${MAX_DEPTH} levels deep`, offset)
+    if (path.length > MAX_DEPTH) return this.wrong(path, TOO_DEEP, offset)
     if (isAlias(node)) return this.alias(node.source, path, offset)
     if (node.anchor !== undefined) this.anchors.set(node.anchor, { size: null })
     let size = (node.range?.[1] ?? 0) - offset
@@ -119,17 +121,18 @@ const parsed = (text: string, lines: LineCounter): Document.Parsed | string => {
     return parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, stringKeys: false })
   } catch (cause) {
     // The parser recurses: a text that is nothing but brackets overflows its stack.
-    return cause instanceof RangeError ? `nested more than ${MAX_DEPTH} levels deep` : String(cause)
+    return cause instanceof RangeError ? TOO_DEEP : String(cause)
   }
 }
 
 /** After a real mistake the parser stumbles over every token that follows; only the mistake is worth telling. */
 const withoutEchoes = <E extends { readonly message: string }>(errors: ReadonlyArray<E>): ReadonlyArray<E> =>
-  errors.filter((e, i) => i === 0 || !/^Unexpected .*(in YAML stream|at node end)/.test(e.message))
+  errors.filter((e, i) => i === 0 || !/^Unexpected .*(in YAML stream|at node end)/.test(e.message)).slice(0, MAX_PROBLEMS)
 
 const syntaxMessage = (error: { readonly code: string; readonly message: string; readonly pos: readonly [number, number] }, text: string): string =>
   error.code === "MULTIPLE_DOCS" ? "more than one YAML document; keep one"
     : text.startsWith("${", error.pos[0] - 1) ? "${…} inside { } or [ ] needs quotes around it"
+    : error.message.startsWith("Maximum call stack") ? TOO_DEEP
     : error.message
 
 export const readYaml = (text: string): YamlText => {

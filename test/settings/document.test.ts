@@ -28,7 +28,7 @@ describe("a refused text", () => {
     ["two documents", "a: 1\n---\nb: 2\n", /^2:1 more than one YAML document/], ["a key twice", "a: 1\nb: 2\na: 3\n", /^3:1 the key "a" stands here twice/],
     ["an alias without anchor", "a: *x\n", /^1:4 the alias \*x has no anchor before it/], ["an alias in itself", "a: &x [1, *x]\n", /^1:11 the alias \*x contains itself/],
     ["an unknown tag", "a: !!strange 1\n", /Unresolved tag/], ["a tab", "\tb: 1\n", /[Tt]ab/], ["a list as key", "a: 1\n? [b]\n: 2\n", /^2:3 a key must be plain text/],
-    ["150 levels", `a: ${"[".repeat(150)}1${"]".repeat(150)}\n`, /nested more than 100 levels deep/], ["100,000 brackets", `a: ${"[".repeat(100_000)}`, /./],
+    ["150 levels", `a: ${"[".repeat(150)}1${"]".repeat(150)}\n`, /nested more than 100 levels deep/], ["100,000 brackets", `a: ${"[".repeat(100_000)}`, /nested more than 100 levels deep/],
     ["too long a text", `a: ${"x".repeat(300_000)}\n`, /longer than 256 KiB/],
   ])("with %s", (_, text, expected) => {
     const read = readYaml(text)
