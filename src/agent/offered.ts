@@ -1,0 +1,48 @@
+// The tools that one movement offers, and the bookkeeping of calls that the runtime asks for until they succeeded
+// (`once`, P15). Pure but for the tool values themselves.
+import type { JsonSchema } from "../job/piece.ts"
+import type { ToolSpec } from "../llm/LlmClient.ts"
+import type { NarrowedTool } from "../tools/Toolbox.ts"
+
+export interface OfferedTool extends NarrowedTool {
+  /** Null: free use. Else the call is asked for once, or once for each value of the enum argument `arg`. */
+  readonly once: { readonly arg: string | null; readonly values: ReadonlyArray<unknown> } | null
+}
+
+export class OnceTracker {
+  private readonly done = new Map<string, Set<unknown>>()
+
+  succeeded(tool: OfferedTool, args: Readonly<Record<string, unknown>>): void {
+    if (tool.once === null) return
+    const values = this.done.get(tool.tool.name) ?? new Set()
+    values.add(tool.once.arg === null ? true : args[tool.once.arg])
+    this.done.set(tool.tool.name, values)
+  }
+
+  /** Enum values that are still to be asked for; `[true]` for a tool without one; empty when done or free. */
+  missing(tool: OfferedTool): ReadonlyArray<unknown> {
+    if (tool.once === null) return []
+    const done = this.done.get(tool.tool.name)
+    const wanted = tool.once.arg === null ? [true] : tool.once.values
+    return wanted.filter((value) => !done?.has(value))
+  }
+
+  /** True when the movement asks for calls and all of them have succeeded. */
+  complete(tools: ReadonlyArray<OfferedTool>): boolean {
+    const asked = tools.filter((tool) => tool.once !== null)
+    return asked.length > 0 && asked.every((tool) => this.missing(tool).length === 0)
+  }
+}
+
+/** The tool as the model sees it now: an enum that is asked for value by value holds only what is missing. */
+export const currentSchema = (tool: OfferedTool, missing: ReadonlyArray<unknown>): JsonSchema => {
+  const arg = tool.once?.arg ?? null
+  if (arg === null || missing.length === 0) return tool.schema
+  const properties = tool.schema["properties"] as Record<string, JsonSchema>
+  return { ...tool.schema, properties: { ...properties, [arg]: { ...properties[arg], enum: missing } } }
+}
+
+export const specOf = (tool: OfferedTool, schema: JsonSchema): ToolSpec => ({
+  type: "function",
+  function: { name: tool.tool.name, description: tool.tool.description, parameters: schema },
+})
