@@ -1,0 +1,126 @@
+// Whole-process benches of jobs: start to ready, submit to LLM request, a 20-turn job, 2,000 jobs at once. Each runs against
+// the scripted model in a process of its own; bare loops against the same model are the limit that they stand beside.
+import { atMost, type BenchRow, figure, median, percentile } from "./report.ts"
+import { type Product, startProduct } from "./product.ts"
+
+const runId = () => `r${Math.random().toString(36).slice(2, 10)}`
+interface Stats { readonly runs: Record<string, { readonly n: number; readonly first: number; readonly last: number }> }
+const stats = async (product: Product): Promise<Stats["runs"]> => ((await (await fetch(product.llm.replace(/\/v1$/, "/stats"))).json()) as Stats).runs
+const wallClock = () => performance.timeOrigin + performance.now()
+
+const READY_RUNS = 5
+const LATENCY_SAMPLES = 300
+const TURN_RUNS = 12
+const MANY = 2_000
+
+export const ready = async (): Promise<ReadonlyArray<BenchRow>> => {
+  const times: Array<number> = []
+  const memory: Array<number> = []
+  for (let i = 0; i < READY_RUNS; i++) {
+    const product = await startProduct({ max_concurrency: 4 })
+    times.push(product.ready_ms)
+    memory.push(product.rss_kb() / 1024)
+    await product.close()
+  }
+  return [
+    atMost("start to ready, p50 of 5", median(times), "ms", 300, "at most"),
+    atMost("memory when ready, p50 of 5", median(memory), "MB", 120, "at most"),
+  ]
+}
+
+export const latency = async (): Promise<ReadonlyArray<BenchRow>> => {
+  const product = await startProduct({ max_concurrency: 4 })
+  try {
+    for (let i = 0; i < 30; i++) await product.finished(await product.submit(`SCENARIO:complete RUN:${runId()}`))
+    const sent: Array<readonly [string, number]> = []
+    for (let i = 0; i < LATENCY_SAMPLES; i++) {
+      const id = runId()
+      sent.push([id, wallClock()])
+      await product.finished(await product.submit(`SCENARIO:complete RUN:${id}`))
+      await Bun.sleep(15 + Math.random() * 20)
+    }
+    const runs = await stats(product)
+    const waits = sent.map(([id, at]) => (runs[id]?.first ?? Number.NaN) - at).filter(Number.isFinite)
+    return [
+      atMost(`submit over HTTP → LLM request, idle, p50 of ${waits.length}`, percentile(waits, 0.5), "ms", 2, "at most", "BullMQ with fsync 2.9, DBOS 2.9"),
+      atMost("submit over HTTP → LLM request, idle, p99", percentile(waits, 0.99), "ms", 5, "at most", "BullMQ with fsync 6.9, DBOS 9.6"),
+    ]
+  } finally {
+    await product.close()
+  }
+}
+
+/** The floor: a loop with nothing but fetch against the same model. */
+const bareLoop = async (product: Product, turns: number): Promise<number> => {
+  const tools = [{ type: "function", function: { name: "Read", description: "Read a file", parameters: { type: "object", properties: { path: { type: "string" } }, required: ["path"] } } }]
+  const messages: Array<unknown> = [{ role: "user", content: `SCENARIO:turns20 RUN:${runId()}` }]
+  const start = performance.now()
+  for (let turn = 0; turn <= turns; turn++) {
+    const response = await fetch(`${product.llm}/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: "fake-1", stream: true, messages, tools }) })
+    let call: { id: string; name: string; arguments: string } | undefined
+    for (const line of (await response.text()).split("\n")) {
+      if (!line.startsWith("data: {")) continue
+      const delta = (JSON.parse(line.slice(6)) as { choices: Array<{ delta: { tool_calls?: Array<{ id?: string; function: { name?: string; arguments?: string } }> } }> }).choices[0]?.delta
+      for (const part of delta?.tool_calls ?? []) {
+        call ??= { id: part.id ?? "", name: part.function.name ?? "", arguments: "" }
+        call.arguments += part.function.arguments ?? ""
+      }
+    }
+    messages.push({ role: "assistant", content: null, tool_calls: [{ id: call?.id, type: "function", function: { name: call?.name, arguments: call?.arguments } }] }, { role: "tool", tool_call_id: call?.id, content: "notes" })
+  }
+  return (performance.now() - start) / (turns + 1)
+}
+
+export const turns = async (): Promise<ReadonlyArray<BenchRow>> => {
+  const product = await startProduct({ max_concurrency: 4 })
+  try {
+    const notes = "notes ".repeat(50)
+    const floor: Array<number> = []
+    const ours: Array<number> = []
+    for (let i = 0; i < 4; i++) await product.finished(await product.submit(`SCENARIO:turns20 RUN:${runId()}`, notes))
+    for (let i = 0; i < TURN_RUNS; i++) {
+      floor.push(await bareLoop(product, 20))
+      const start = performance.now()
+      const id = runId()
+      const status = await product.finished(await product.submit(`SCENARIO:turns20 RUN:${id}`, notes))
+      ours.push((performance.now() - start) / 21)
+      const asked = (await stats(product))[id]?.n
+      if (status !== "succeeded" || asked !== 21) throw new Error(`a 20-turn job ended ${status} after ${asked} requests`)
+    }
+    return [
+      figure("bare fetch loop on Bun, a turn", median(floor), "ms", "the model's own time and the socket"),
+      atMost(`20-turn job, durable, a turn, p50 of ${TURN_RUNS}`, median(ours), "ms", 2, "at most", "Restate 4.9, DBOS 6.6, LangGraph.js 8.8, Mastra durable 27, opencode 58"),
+    ]
+  } finally {
+    await product.close()
+  }
+}
+
+export const many = async (): Promise<ReadonlyArray<BenchRow>> => {
+  const product = await startProduct({ max_concurrency: MANY + 8 })
+  try {
+    for (let i = 0; i < 5; i++) await product.finished(await product.submit(`SCENARIO:complete RUN:${runId()}`))
+    const before = product.rss_kb()
+    const start = performance.now()
+    const ids: Array<number> = []
+    for (let i = 0; i < MANY; i += 50) ids.push(...(await Promise.all(Array.from({ length: 50 }, () => product.submit(`SCENARIO:stream10s RUN:${runId()}`)))))
+    const submitted = performance.now()
+    let peak = before
+    const watch = setInterval(() => { peak = Math.max(peak, product.rss_kb()) }, 50)
+    const ends = await Promise.all(ids.map((id) => product.finished(id)))
+    clearInterval(watch)
+    const wall = (performance.now() - submitted) / 1000
+    const failed = ends.filter((status) => status !== "succeeded").length
+    const metrics = await (await fetch(`${product.base}/metrics`)).text()
+    const lag = Number(/nodejs_eventloop_lag_p99_seconds (\S+)/.exec(metrics)?.[1] ?? Number.NaN) * 1000
+    return [
+      figure(`${MANY} submits over HTTP, 50 at once`, (submitted - start) / 1000, "s"),
+      atMost(`${MANY} jobs at once, memory each`, (peak - before) / MANY, "KB", 150, "at most", "bare loops with the SDK: 61"),
+      atMost("event-loop lag p99", lag, "ms", 50, "at most"),
+      atMost("all done after the last submit", wall, "s", 15, "10 s of streaming and little more:", "none starved"),
+      atMost("jobs that did not succeed", failed, "", 0, "at most"),
+    ]
+  } finally {
+    await product.close()
+  }
+}
