@@ -9,8 +9,8 @@ export const readTurns = (turns: number, path = "input/notes.txt"): Script => ({
   step < turns ? { calls: [["Read", { path, offset: step + 1 }]] } : complete("read everything")
 
 /** Fails the first `times` requests of a run with `failure`, then plays `script`. */
-export const failFirst = (times: number, failure: Answer, script: Script): Script => (context) =>
-  context.nth < times ? failure : script(context)
+export const failFirst = (times: number, failure: Answer | Script, script: Script): Script => (context) =>
+  context.nth < times ? (typeof failure === "function" ? failure(context) : failure) : script(context)
 
 /** `chunks` chunks of text, one every `delay_ms`, then the movement ends. */
 export const slowText = (chunks: number, delay_ms: number): Answer => ({ content: "word ".repeat(chunks), chunk_chars: 5, delay_ms, calls: [["transition", { next: "COMPLETE", output: "slow" }]] })

@@ -45,7 +45,7 @@ export interface Answer {
   readonly wait_ms?: number
   /** llama.cpp's prompt progress, sent first, `delay_ms` apart. */
   readonly progress?: ReadonlyArray<{ readonly processed: number; readonly total: number; readonly time_ms: number; readonly cache: number }>
-  /** After the first chunk the answer waits for this promise, then goes on. */
+  /** After the first chunk the answer waits for this promise, then goes on; with a cut it is waited for before the cut. */
   readonly hold?: Promise<unknown>
   /** An HTTP error instead of an answer: `{"error":{message,type,code}}`, or `body` as it is. */
   readonly status?: number
@@ -137,6 +137,7 @@ export interface ScriptedStats {
 }
 
 const JSON_HEAD = { "content-type": "application/json" }
+const CUT_AFTER_MS = 30
 const SSE_HEAD = { "content-type": "text/event-stream", "cache-control": "no-cache" }
 
 export const startScriptedLlm = (options: ScriptedLlmOptions = {}): ScriptedLlm => {
@@ -294,11 +295,19 @@ const streamAnswer = (answer: Answer, playing: Playing): void => {
   reply.start(200, { ...SSE_HEAD, ...answer.headers })
   const last = (): void => {
     if (answer.fault === "silent" || answer.fault === "stall") return
-    if (answer.fault === undefined) reply.end()
-    else reply.cut()
-    playing.done()
+    if (answer.fault === undefined) {
+      reply.end()
+      return playing.done()
+    }
+    // A close right behind the bytes makes some clients drop them unread; a real cut comes later.
+    const cut = (): void => {
+      reply.cut()
+      playing.done()
+    }
+    if (answer.hold !== undefined) void answer.hold.then(cut, cut)
+    else setTimeout(cut, CUT_AFTER_MS)
   }
-  if (answer.delay_ms === undefined && answer.hold === undefined) {
+  if (answer.delay_ms === undefined && (answer.hold === undefined || answer.fault !== undefined)) {
     reply.write(chunks.join(""))
     seen.chunks = chunks.length
     return last()
@@ -311,7 +320,7 @@ const streamAnswer = (answer: Answer, playing: Playing): void => {
     seen.chunks++
     playing.changed()
     const next = (): void => step(i + 1)
-    if (i === 0 && answer.hold !== undefined) void answer.hold.then(next, next)
+    if (i === 0 && answer.hold !== undefined && answer.fault === undefined) void answer.hold.then(next, next)
     else if (answer.delay_ms === undefined) next()
     else setTimeout(next, answer.delay_ms)
   }
