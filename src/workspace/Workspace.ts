@@ -58,7 +58,7 @@ const make = (options: WorkspaceOptions): Effect.Effect<WorkspaceShape, Workspac
   const home = yield* Effect.try({
     try: () => {
       mkdirSync(options.root, { recursive: true })
-      return realpathSync(options.root)
+      return realpathSync.native(options.root)
     },
     catch: workspaceError(`the workspaces' folder ${options.root} cannot be made`),
   })

@@ -17,7 +17,7 @@ const hasProc = fs.existsSync("/proc/self/fd")
 
 const moved = (real: string) => new PathRefused({ path: real, detail: "the path changed while it was being opened; try again" })
 const isWhere = (fd: number, real: string): boolean => {
-  if (!hasProc) return fs.realpathSync(real) === real
+  if (!hasProc) return fs.realpathSync.native(real) === real
   const now = fs.readlinkSync(`/proc/self/fd/${fd}`)
   // A file replaced by a rename just now was in its place when it was opened.
   return now === real || now === `${real} (deleted)`
