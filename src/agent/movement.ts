@@ -11,7 +11,7 @@ import { readTransition, TRANSITION, transitionSpec } from "../tools/transition.
 import { type CallContext, resultEvent, runCalls, textResult } from "./calls.ts"
 import { Repetition } from "./limits.ts"
 import { currentSchema, type OfferedTool, OnceTracker, specOf } from "./offered.ts"
-import { nextsOf } from "./prompt.ts"
+import { isForced, nextsOf } from "./prompt.ts"
 import { abort, type LoopError, type RunPort, Stop } from "./run.ts"
 import type { AnswerItem, Transcript } from "./transcript.ts"
 import { askModel, newCalibration } from "./turn.ts"
@@ -67,7 +67,7 @@ const loop = (options: MovementOptions) => Effect.gen(function*() {
     if (pending !== null) {
       const end = yield* settle(context, movement, transcript, pending, resumed)
       if (end !== null) return end
-    } else if (context.once.complete(tools) && nextsOf(movement).length === 1) {
+    } else if (nextsOf(movement).length === 1 && (context.once.complete(tools) || (isForced(movement) && tools.length === 0))) {
       return byRuntime(nextsOf(movement)[0]!, successfulOutputs(transcript))
     } else {
       if (transcript.turns >= movement.max_turns) return yield* abort("max_turns", `the movement "${movement.name}" used its ${movement.max_turns} turns without ending`)

@@ -172,6 +172,14 @@ describe("calls that the runtime asks for", () => {
     expect(r.end).toMatchObject({ next: "write", output: "alpha\n\nbeta", by: "runtime" })
   })
 
+  it("end the movement without a question where there is nothing to call them with", async () => {
+    const forced = { ...movement, tools: [{ ...entry("Read"), once: true }] }
+    const made = scriptedRun({ piece: pieceOf([forced]), script: () => ({ text: "never asked" }) })
+    const end = await Effect.runPromise(playMovement({ run: made.run, movement: forced, tools: [], transcript: new Transcript({ system: "", task: "" }), resumed: false }).pipe(Effect.provide(made.llm)))
+    expect(end).toMatchObject({ next: "write", output: "", by: "runtime" })
+    expect(made.requests).toEqual([])
+  })
+
   it("are asked for again when they failed, and the movement cannot end before", async () => {
     const r = await playWith((_, n) => [{ calls: [["Read", { path: "input/none" }]] as const }, { calls: [["transition", { next: "write", output: "" }]] as const }, { calls: [["Read", { path: "input/a.txt" }]] as const }][n - 1]!,
       { movement, files: { "input/a.txt": "alpha" }, once: [{ tool: "Read", arg: null, values: [] }] })

@@ -44,6 +44,8 @@ export const scriptedRun = (options: { readonly piece: Piece; readonly script: S
   const journal: Array<JournalEntry> = []
   const events: Array<DurableEvent> = []
   const requests: Array<ChatRequest> = []
+  /** Length of the journal after each commit: where a process may die. */
+  const commits: Array<number> = [0]
   let progress: Progress = {
     current_movement: null, current_activity: null, last_backend_id: null, context_used_tokens: 0, context_limit_tokens: 0,
     prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, llm_calls: 0, tool_calls: 0,
@@ -58,6 +60,7 @@ export const scriptedRun = (options: { readonly piece: Piece; readonly script: S
     progress: () => progress,
     record: (entries, evs, patch) => Effect.sync(() => {
       journal.push(...structuredClone(entries) as Array<JournalEntry>)
+      commits.push(journal.length)
       events.push(...evs)
       progress = { ...progress, ...patch }
     }),
@@ -74,5 +77,5 @@ export const scriptedRun = (options: { readonly piece: Piece; readonly script: S
       return answer instanceof LlmError ? Effect.fail(answer) : Effect.succeed(answerOf(answer, requests.length))
     }),
   }))
-  return { run, llm, workspace, journal, events, requests }
+  return { run, llm, workspace, journal, events, requests, commits }
 }
