@@ -68,12 +68,9 @@ export const NodeView = Schema.Struct({
 }).annotate({ identifier: "Node" })
 export type NodeView = typeof NodeView.Type
 
-export const PieceView = Schema.Struct({
-  name: Text, description: Text, origin: Schema.Literals(["owner", "site", "builtin"]), model: orNull(Text),
-}).annotate({ identifier: "Piece" })
-export const PieceWithText = Schema.Struct({
-  ...PieceView.fields, yaml: Text,
-}).annotate({ identifier: "PieceWithText" })
+const piece = { name: Text, description: Text, origin: Schema.Literals(["owner", "site", "built-in"]), valid: Schema.Boolean, errors: Count }
+export const PieceView = Schema.Struct(piece).annotate({ identifier: "Piece", description: "`errors` counts what is wrong with it." })
+export const PieceWithText = Schema.Struct({ ...piece, model: orNull(Text), yaml: Text }).annotate({ identifier: "PieceWithText" })
 
 const Issue = Schema.Struct({ path: Text, message: Text, line: Schema.optionalKey(Count), column: Schema.optionalKey(Count) }).annotate({ identifier: "Issue" })
 export const LintView = Schema.Struct({ valid: Schema.Boolean, errors: Schema.Array(Issue), warnings: Schema.Array(Issue) }).annotate({ identifier: "Lint" })

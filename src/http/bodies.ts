@@ -34,7 +34,7 @@ export const TaskOptionsBody = Schema.Struct({
 export const NewTaskBody = Schema.Struct({
   instruction: Solid(MAX_INSTRUCTION_CHARS, "What is to be done, in words. Lines such as `ui_priority: high` are read where the field is absent."),
   title: nullable(Solid(MAX_TITLE_CHARS, "Derived from the instruction when absent.")),
-  piece: nullable(Name("Name of the piece to play; `general` when absent.")),
+  piece: nullable(Text(MAX_NAME_CHARS, "Name of the piece to play; `general` when absent.")),
   role: nullable(Name("Class of service: `auto` when absent; a worker serves the roles that its configuration lists.")),
   priority: optional(Schema.Literals(PRIORITIES)),
   output_format: optional(Schema.Literals(OUTPUT_FORMATS)),

@@ -4,7 +4,7 @@
 import { Effect, Exit } from "effect"
 import type { BusboyHeaders } from "@fastify/busboy"
 import type { Readable as NodeReadable } from "node:stream"
-import { type InputIssue, InvalidInput } from "../job/errors.ts"
+import type { InputIssue, InvalidInput } from "../job/errors.ts"
 import { type FileEntry, PathRefused, type WorkspaceError } from "../workspace/Workspace.ts"
 import { invalid, limitedStream, MAX_TEXT_BODY_BYTES } from "./body.ts"
 import { BadRequest, TooLarge } from "./problem.ts"
