@@ -1,0 +1,23 @@
+#!/usr/bin/env bun
+// The command line: hands the process to cli/run.ts and ends with its exit code. A client of the HTTP API; it loads no
+// service, so that it is there at once.
+import { join } from "node:path"
+import { runCommandLine } from "./cli/run.ts"
+
+// `… | head` closes the output early; what is left to say has no reader.
+process.stdout.on("error", () => process.exit(0))
+
+const code = await runCommandLine(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  project: join(import.meta.dirname, ".."),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stdin: process.stdin,
+  readStdin: () => Bun.stdin.text(),
+  onInterrupt: (listener) => {
+    process.on("SIGINT", listener)
+    return () => process.off("SIGINT", listener)
+  },
+})
+process.exit(code)
