@@ -1,11 +1,17 @@
 // The append-only journal of a run (Q6). An append carries its durable events and the job row's new figures, all in one
 // commit and all guarded by the fence.
-import { Context } from "effect"
-import type { Effect } from "effect"
-import type { LeaseLost, StoreError } from "../job/errors.ts"
+import { and, asc, eq } from "drizzle-orm"
+import { Context, Effect, Layer } from "effect"
+import { v7 } from "uuid"
+import { LeaseLost } from "../job/errors.ts"
+import type { StoreError } from "../job/errors.ts"
 import type { DurableEvent } from "../job/event.ts"
 import type { Progress } from "../job/record.ts"
 import type { JournalEntry, StoredEntry } from "../job/turn.ts"
+import { appendWrite } from "./appendWrite.ts"
+import { Database } from "./Database.ts"
+import { journal } from "./tables.ts"
+import { Writer } from "./Writer.ts"
 
 export interface Append {
   readonly job_id: string
@@ -25,4 +31,22 @@ export interface JournalShape {
   readonly read: (job_id: string, attempt?: number) => Effect.Effect<ReadonlyArray<StoredEntry>, StoreError>
 }
 
-export class Journal extends Context.Service<Journal, JournalShape>()("attacca/store/Journal") {}
+export class Journal extends Context.Service<Journal, JournalShape>()("attacca/store/Journal") {
+  static readonly layer = Layer.effect(Journal, Effect.gen(function*() {
+    const writer = yield* Writer
+    const database = yield* Database
+    return Journal.of({
+      append: Effect.fn("Journal.append")(function*(append) {
+        const held = yield* writer.write(appendWrite, { ...append, op: v7() })
+        if (!held) return yield* new LeaseLost({ job_id: append.job_id, fence: append.fence })
+      }),
+      read: Effect.fn("Journal.read")(function*(job_id, attempt) {
+        const rows = yield* database.query((orm) =>
+          orm.select().from(journal)
+            .where(and(eq(journal.job_id, job_id), attempt === undefined ? undefined : eq(journal.attempt, attempt)))
+            .orderBy(asc(journal.seq)))
+        return rows.map(({ seq, fence, attempt, at, data }): StoredEntry => ({ seq, fence, attempt, at, entry: JSON.parse(data) as JournalEntry }))
+      }),
+    })
+  }))
+}
