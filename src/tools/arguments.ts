@@ -1,5 +1,5 @@
 // From the model's argument text to checked arguments (P11, P15). Broken JSON is repaired where only punctuation was
-// wrong: a text that breaks off, or whose repair would lose or invent a letter, goes back to the model instead, because a
+// wrong: a text that breaks off, or whose repair would change what it says, goes back to the model instead, because a
 // half-written file is worse than another turn. What a piece fixed stands over what the model gave.
 import { createRequire } from "node:module"
 import type { JsonSchema } from "../job/piece.ts"
@@ -12,7 +12,8 @@ export type Parsed =
   | { readonly ok: false; readonly error: string }
 
 const MAX_TEXT_CHARS = 12 * 1024 * 1024
-const MAX_REPAIR_CHARS = 1024 * 1024
+const MAX_REPAIR_CHARS = 256 * 1024
+const MAX_REPAIRED_STRINGS = 1000
 
 const isRecord = (value: unknown): value is Arguments => typeof value === "object" && value !== null && !Array.isArray(value)
 const tried = (parse: () => unknown): unknown => {
@@ -34,9 +35,23 @@ const breaksOff = (text: string): boolean => {
   return inside || !/(["'\]}]|true|false|null),?$/i.test(text)
 }
 
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f" }
+const unescaped = (text: string): string =>
+  text.replace(/\\(?:u([0-9a-f]{4})|(.))/gis, (_, code: string | undefined, plain: string) => (code === undefined ? ESCAPES[plain] ?? plain : String.fromCharCode(Number.parseInt(code, 16))))
+
 /** A text without the punctuation that a repair may change; `None` and `null` are the same word to it. */
-const letters = (text: string): string =>
-  text.replace(/\\u[0-9a-f]{4}|\\./gi, "").replace(/[\s\p{Cc}"'`{}[\],:\\]/gu, "").toLowerCase().replaceAll("none", "null")
+const letters = (text: string): string => unescaped(text).replace(/[\s\p{Cc}"'`{}[\],:\\]/gu, "").toLowerCase().replaceAll("none", "null")
+
+const stringsIn = (value: unknown): Array<string> =>
+  typeof value === "string" ? [value] : typeof value === "object" && value !== null ? Object.entries(value).flatMap(([name, each]) => [name, ...stringsIn(each)]) : []
+
+/** True when a repair lost and invented no letter, and every text of it stands in the original as it is. */
+const isFaithful = (repaired: Arguments, original: string): boolean => {
+  if (letters(JSON.stringify(repaired)) !== letters(original)) return false
+  const strings = stringsIn(repaired)
+  const plain = unescaped(original)
+  return strings.length <= MAX_REPAIRED_STRINGS && strings.every((text) => /^\d+$/.test(text) || plain.includes(text))
+}
 
 /** Parses the argument text of a call; a text that cannot be an object of arguments gives the reason. */
 export const parseArguments = (text: string): Parsed => {
@@ -54,7 +69,7 @@ export const parseArguments = (text: string): Parsed => {
   if (trimmed.length > MAX_REPAIR_CHARS) return { ok: false, error: "the arguments are not valid JSON" }
   const { jsonrepair } = createRequire(import.meta.url)("jsonrepair") as typeof import("jsonrepair")
   const repaired = tried(() => JSON.parse(jsonrepair(trimmed)))
-  if (!isRecord(repaired) || letters(JSON.stringify(repaired)) !== letters(trimmed)) return { ok: false, error: "the arguments are not valid JSON" }
+  if (!isRecord(repaired) || !isFaithful(repaired, trimmed)) return { ok: false, error: "the arguments are not valid JSON" }
   return { ok: true, args: repaired, repaired: true }
 }
 

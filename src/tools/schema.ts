@@ -13,9 +13,10 @@ const MAX_ERRORS = 10
 const MAX_SHORT_CHARS = 1500
 const MAX_SHORT_ENUM = 12
 
-const pattern = (source: string, flags: string): { readonly test: (text: string) => boolean } => {
+const pattern = (source: string, flags: string): { readonly test: (text: string) => boolean; readonly toString: () => string } => {
   try {
-    return linear(source)
+    // ajv keeps one expression for each `toString()`.
+    return { ...linear(source), toString: () => source }
   } catch {
     return new RegExp(source, flags) // look-ahead and back-references: the schema's author answers for the cost
   }
@@ -114,8 +115,9 @@ const fieldOf = (error: ErrorObject): string => {
 
 const reads = (error: ErrorObject, args: unknown): string => {
   const { params, data } = error
-  const at = fieldOf(error)
-  const inside = (name: string) => (at === "" ? name : `${at}.${name}`)
+  const field = fieldOf(error)
+  const inside = (name: string) => (field === "" ? name : `${field}.${name}`)
+  const at = field === "" ? "arguments" : field
   switch (error.keyword) {
     case "required": return `${inside(params["missingProperty"])}: is missing`
     case "additionalProperties": {
@@ -135,7 +137,7 @@ const reads = (error: ErrorObject, args: unknown): string => {
     case "maxItems": return `${at}: ${error.message ?? "has a wrong length"}, has ${Array.isArray(data) ? data.length : 0}`
     case "minLength":
     case "maxLength": return `${at}: ${error.message ?? "has a wrong length"}, has ${typeof data === "string" ? [...data].length : 0}`
-    default: return `${at === "" ? "arguments" : at}: ${error.message ?? error.keyword}, not ${shownValue(data)}`
+    default: return `${at}: ${error.message ?? error.keyword}, not ${shownValue(data)}`
   }
 }
 
