@@ -91,7 +91,7 @@ CREATE TABLE `jobs` (
 	CONSTRAINT "jobs_kind" CHECK(kind IN ('agent', 'reflection')),
 	CONSTRAINT "jobs_abort_reason" CHECK(abort_reason IS NULL OR abort_reason IN ('abort', 'loop', 'budget', 'max_turns', 'max_movements', 'timeout', 'no_transition', 'rule_error', 'rule_no_match', 'context', 'unknown_piece', 'settings', 'profile', 'llm_error', 'cancelled', 'worker_exception')),
 	CONSTRAINT "jobs_wait_reason" CHECK(wait_reason IS NULL OR wait_reason IN ('question', 'approval', 'quarantined', 'mcp_auth_required', 'model', 'role', 'lock', 'backoff', 'give_backs', 'take_over')),
-	CONSTRAINT "jobs_running" CHECK((status = 'running') = (worker_id IS NOT NULL) AND (status = 'running') = (node_id IS NOT NULL) AND (status = 'running') = (lease_expires_at IS NOT NULL)),
+	CONSTRAINT "jobs_running" CHECK((status = 'running') = (lease_expires_at IS NOT NULL) AND (status <> 'running' OR (worker_id IS NOT NULL AND node_id IS NOT NULL))),
 	CONSTRAINT "jobs_started" CHECK(status <> 'running' OR (started_at IS NOT NULL AND fence >= 1)),
 	CONSTRAINT "jobs_finished" CHECK((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
 	CONSTRAINT "jobs_retry_time" CHECK((status = 'retry') = (next_retry_at IS NOT NULL)),

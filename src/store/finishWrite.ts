@@ -48,7 +48,7 @@ const ASKS = `WITH ${tableOf("p", "?2", SHARED)}
 INSERT INTO events (task_id, job_id, at, event, data) SELECT k.task_id, k.id, k.now, 'ask', k.c13 FROM (${DECIDED}) k WHERE k.c13 IS NOT NULL`
 
 const MOVE = `WITH ${tableOf("p", "?2", SHARED)}
-UPDATE jobs SET status = k.s, worker_id = NULL, node_id = NULL, lease_expires_at = NULL, result = k.result,
+UPDATE jobs SET status = k.s, worker_id = iif(k.s IN ('queued', 'retry'), NULL, worker_id), node_id = iif(k.s IN ('queued', 'retry'), NULL, node_id), lease_expires_at = NULL, result = k.result,
   next_retry_at = CASE WHEN k.s = 'retry' THEN k.now + k.delay END,
   error_summary = CASE WHEN k.s = 'queued' THEN error_summary ELSE k.c2 END,
   abort_reason = CASE WHEN k.s IN ('failed', 'cancelled') THEN k.c1 END,

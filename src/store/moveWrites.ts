@@ -31,7 +31,7 @@ const CANCEL = `WITH RECURSIVE ${rowsOf("i", "?1")},
 tree (rid, id, actor, op) AS (
   SELECT j.rowid, j.id, i.v->>1, i.v->>2 FROM i CROSS JOIN jobs j ON j.rowid = ${LATEST} WHERE j.status IN (${CANCELLABLE})
   UNION ALL SELECT c.rowid, c.id, tree.actor, tree.op FROM tree CROSS JOIN jobs c ON c.parent_job_id = tree.id)
-UPDATE jobs SET status = 'cancelled', worker_id = NULL, node_id = NULL, lease_expires_at = NULL, next_retry_at = NULL, wait_reason = NULL, error_summary = NULL,
+UPDATE jobs SET status = 'cancelled', lease_expires_at = NULL, next_retry_at = NULL, wait_reason = NULL, error_summary = NULL,
   abort_reason = 'cancelled', current_activity = NULL, finished_at = ${NOW}, moved_at = ${NOW}, moved_by = tree.actor, move = 'job.cancelled', move_id = tree.op,
   move_detail = json_object('from', status, 'abort_reason', 'cancelled', 'llm_calls', llm_calls, 'tool_calls', tool_calls)
 FROM tree WHERE jobs.rowid = tree.rid AND jobs.status IN (${CANCELLABLE})`

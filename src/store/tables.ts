@@ -104,7 +104,7 @@ export const jobs = sqliteTable("jobs", {
   check("jobs_kind", rule("kind IN ('agent', 'reflection')")),
   check("jobs_abort_reason", nullOrOneOf("abort_reason", ABORT_REASONS)),
   check("jobs_wait_reason", nullOrOneOf("wait_reason", WAIT_REASONS)),
-  check("jobs_running", rule("(status = 'running') = (worker_id IS NOT NULL) AND (status = 'running') = (node_id IS NOT NULL) AND (status = 'running') = (lease_expires_at IS NOT NULL)")),
+  check("jobs_running", rule("(status = 'running') = (lease_expires_at IS NOT NULL) AND (status <> 'running' OR (worker_id IS NOT NULL AND node_id IS NOT NULL))")),
   check("jobs_started", rule("status <> 'running' OR (started_at IS NOT NULL AND fence >= 1)")),
   check("jobs_finished", rule(`(status IN (${quoted(TERMINAL)})) = (finished_at IS NOT NULL)`)),
   check("jobs_retry_time", rule("(status = 'retry') = (next_retry_at IS NOT NULL)")),
