@@ -55,8 +55,14 @@ const find = (commands: ReadonlyArray<Command>, name: string): Command => {
   return command
 }
 
-/** Flags that may stand before the word that tells the command; its own table reads them again. */
-const ALL_TASK_FLAGS = [...new Map(TASK_COMMANDS.flatMap((command) => command.flags).map((flag) => [flag.name, flag])).values()]
+/** Flags that may stand before the word that tells the command, whatever their values; its own table reads them again. */
+const ALL_TASK_FLAGS = [...new Map(TASK_COMMANDS.flatMap((command) => command.flags).map(({ oneOf: _, ...flag }) => [flag.name, { ...flag, many: true }])).values()]
+
+/** Asked for before `--`; after it every word is a word. */
+const wantsHelp = (argv: ReadonlyArray<string>): boolean => {
+  const end = argv.indexOf("--")
+  return (end < 0 ? argv : argv.slice(0, end)).some((word) => word === "--help" || word === "-h")
+}
 
 /** Which command a line means. The rest of the words are checked by the command's own table. */
 const choose = (group: string | undefined, argv: ReadonlyArray<string>): Chosen => {
@@ -68,7 +74,7 @@ const choose = (group: string | undefined, argv: ReadonlyArray<string>): Chosen 
   const { words } = lenient(argv)
   const [first = "", second] = words
   const isNumber = second !== undefined && /^\d+$/.test(second)
-  const asked = TASK_WORDS.has(first) && (isNumber || (words.length === 1 && (first === "list" || argv.includes("--help") || argv.includes("-h"))))
+  const asked = TASK_WORDS.has(first) && (isNumber || (words.length === 1 && (first === "list" || wantsHelp(argv))))
   return { group, command: find(TASK_COMMANDS, asked ? first : "") }
 }
 
@@ -88,8 +94,7 @@ const printFailure = (failure: CommandFailure, out: Output): void => {
 
 /** Runs one command line (without the program's name) and answers its exit code; never rejects for an expected failure. */
 export const runCommandLine = async (argv: ReadonlyArray<string>, around: Surroundings): Promise<number> => {
-  const plain = argv.includes("--no-color") ? { colour: false } : {}
-  const options = { env: argv.includes("--no-color") ? { ...around.env, TERM: "dumb" } : around.env, ...plain }
+  const options = argv.includes("--no-color") ? { env: { ...around.env, TERM: "dumb" }, colour: false } : { env: around.env }
   const out = outputTo(around.stdout, options)
   const errors = outputTo(around.stderr, options)
   try {
@@ -99,7 +104,7 @@ export const runCommandLine = async (argv: ReadonlyArray<string>, around: Surrou
       return EXIT.succeeded
     }
     const chosen = choose(group, rest)
-    if (rest.includes("--help") || rest.includes("-h")) {
+    if (wantsHelp(rest)) {
       out.line(commandHelp(chosen.command))
       return EXIT.succeeded
     }
