@@ -55,3 +55,12 @@ it("a reader that leaves early is no failure", async () => {
   await new Promise((resolve) => child.on("close", resolve))
   expect(text).toBe("{\n")
 })
+
+it("a slow reader gets everything", async () => {
+  api.on("GET /api/tasks", () => ({ json: { items: Array.from({ length: 200 }, (_, id) => fakeTask({ id, title: "x".repeat(10_000) })), next_cursor: null } }))
+  const line = start(["task", "list", "200", "--json"])
+  line.child.stdout.pause()
+  setTimeout(() => line.child.stdout.resume(), 200)
+  const { stdout } = await line.done
+  expect((JSON.parse(stdout) as { items: Array<unknown> }).items).toHaveLength(200)
+})
