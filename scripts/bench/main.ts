@@ -7,6 +7,8 @@ const BENCHES: Readonly<Record<string, () => Promise<ReadonlyArray<BenchRow>>>> 
   latency: async () => (await import("./jobs.ts")).latency(),
   turns: async () => (await import("./jobs.ts")).turns(),
   many: async () => (await import("./jobs.ts")).many(),
+  calls: async () => (await import("./client.ts")).calls(),
+  streams: async () => (await import("./client.ts")).streams(),
   lifecycle: async () => (await import("./lifecycle.ts")).lifecycle(),
 }
 

@@ -25,7 +25,7 @@ const rssOf = async (pid: number): Promise<number> => {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0)
 }
 
-const startModel = async () => {
+export const startModel = async () => {
   const child = Bun.spawn([process.execPath, join(ROOT, "test/support/scriptedLlm.ts")], { stdout: "pipe", stderr: "inherit" })
   for await (const chunk of child.stdout) return { child, url: (JSON.parse(new TextDecoder().decode(chunk).split("\n")[0]!) as { url: string }).url }
   throw new Error("the scripted model did not start")

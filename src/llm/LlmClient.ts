@@ -6,8 +6,8 @@ import type { EphemeralEvent, Usage } from "../job/event.ts"
 import type { JsonSchema } from "../job/piece.ts"
 import type { ToolCall } from "../job/turn.ts"
 import { attempt, type Answered, sdkFetch } from "./attempt.ts"
-import type { AttemptFailure } from "./failure.ts"
-import { LlmError } from "./LlmError.ts"
+import { type AttemptFailure, LlmError } from "./failure.ts"
+import type { ServerKind } from "./probe.ts"
 
 export { LlmError }
 
@@ -32,6 +32,8 @@ export interface Endpoint {
   readonly api_key: string | null
   /** "" names none: the endpoint has one model only. */
   readonly model: string
+  /** What the probe found; a llama.cpp server is asked for its prompt progress, which counts as life (P16). */
+  readonly server?: ServerKind
 }
 
 export interface ChatRequest {
@@ -80,16 +82,21 @@ const WARM_AFTER_MS = 1_000
 /** Response headers that name the physical server behind a gateway, first match wins. */
 export const BACKEND_HEADERS = ["x-backend-id", "x-litellm-model-id"] as const
 const MAX_BACKEND_CHARS = 128
+/** The longest that a timer can run. */
+const MAX_TIMER_MS = 2_147_483_647
 
 interface Client {
   readonly sdk: OpenAI
+  /** Learned from its answers, for callers that did not probe. */
   llamacpp: boolean
 }
 
 export class LlmClient extends Context.Service<LlmClient, LlmClientShape>()("attacca/llm/LlmClient") {
   static readonly layer = (limits: Partial<LlmLimits> = {}) => Layer.effect(LlmClient, Effect.gen(function*() {
     const clients = makeClients()
-    const warm = setTimeout(() => void clients.load(), WARM_AFTER_MS)
+    // A package that cannot be loaded is reported by the first call.
+    const warm = setTimeout(() => void clients.load().catch(() => {}), WARM_AFTER_MS)
+    warm.unref()
     yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(warm)))
     const settled = { ...DEFAULT_LIMITS, ...limits }
     return LlmClient.of({ chat: (request, onDelta, onRestart) => chat({ clients, limits: settled, request, onDelta, onRestart: onRestart ?? (() => {}) }) })
@@ -131,7 +138,6 @@ const makeClients = (): Clients => {
     },
   }
 }
-const MAX_TIMER_MS = 2_147_483_647
 
 interface Call {
   readonly clients: Clients
@@ -172,7 +178,7 @@ export const pauseMs = (retry: number, base_ms: number, random: number): number 
 const once = (call: Call, deadline: number): Effect.Effect<Answered | AttemptFailure> => Effect.callback((resume, signal) => {
   const run = async (): Promise<Answered | AttemptFailure> => {
     const client = await call.clients.of(call.request.endpoint)
-    const result = await attempt({ sdk: client.sdk, request: call.request, llamacpp: client.llamacpp, deadline, connect_ms: call.limits.connect_timeout_ms, signal, onDelta: (event) => { if (!signal.aborted) call.onDelta(event) } })
+    const result = await attempt({ sdk: client.sdk, request: call.request, llamacpp: client.llamacpp || call.request.endpoint.server === "llamacpp", deadline, connect_ms: call.limits.connect_timeout_ms, signal, onDelta: (event) => { if (!signal.aborted) call.onDelta(event) } })
     if (result._tag === "Answered") client.llamacpp ||= /llama\.cpp/i.test(result.headers.get("server") ?? "")
     return result
   }

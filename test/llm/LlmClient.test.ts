@@ -80,6 +80,8 @@ test("prompt progress is asked for once the server is known to be llama.cpp", as
   const text = scenario({ content: "x", headers: { server: "llama.cpp" } })
   await Effect.runPromise(LlmClient.use((client) => Effect.all([client.chat(ask(text), () => {}), client.chat(ask(text), () => {})])).pipe(Effect.provide(LlmClient.layer(FAST))))
   expect(llm.requests.slice(before).map((r) => r.body["return_progress"])).toEqual([undefined, true])
+  await answer(ask(scenario({ content: "x" }), { endpoint: { worker_id: "w", url: llm.url, api_key: null, model: "m", server: "llamacpp" } }))
+  expect(llm.requests.at(-1)?.body["return_progress"]).toBe(true)
 })
 
 test("the key is sent, and never shows in an error even if the endpoint repeats it", async () => {

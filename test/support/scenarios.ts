@@ -40,6 +40,8 @@ export const builtInScenarios: Readonly<Record<string, Script>> = {
   reasoning: () => ({ reasoning: "First I think about it.", ...complete("thought") }),
   progress: () => ({ progress: [0, 512, 1024].map((processed) => ({ processed, total: 1024, time_ms: processed, cache: 0 })), ...complete("prefilled") }),
   slow: () => slowText(400, 100),
+  /** Ten seconds of streaming, for jobs that run at once. */
+  stream10s: () => slowText(40, 250),
   hang: () => ({ fault: "hang" }),
   stall: () => ({ fault: "stall" }),
   silent: () => ({ fault: "silent" }),

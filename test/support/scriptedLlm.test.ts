@@ -1,6 +1,6 @@
 // The scripted model itself: what other suites rely on it for.
 import { afterAll, expect, test } from "vitest"
-import { startScriptedLlm } from "./scriptedLlm.ts"
+import { type ScriptedStats, startScriptedLlm } from "./scriptedLlm.ts"
 
 const llm = startScriptedLlm({ scenarios: { wrong_size: () => ({ content: "ünïcödé ".repeat(3), chunk_chars: 5 }) } })
 afterAll(() => llm.close())
@@ -28,8 +28,10 @@ test("text outside ASCII is framed by bytes", async () => {
 
 test("a connection serves many requests, and runs are counted", async () => {
   for (let i = 0; i < 5; i++) await (await ask("complete")).text()
-  const stats = (await (await fetch(`http://127.0.0.1:${llm.port}/stats`)).json()) as { runs: Record<string, number> }
-  expect(stats.runs["complete-run"]).toBe(5)
+  const stats = (await (await fetch(`http://127.0.0.1:${llm.port}/stats`)).json()) as ScriptedStats
+  const run = stats.runs["complete-run"]
+  expect(run?.n).toBe(5)
+  expect(run && run.first < run.last && Math.abs(Date.now() - run.last) < 5_000).toBe(true)
 })
 
 test("an HTTP failure carries its status and headers", async () => {
