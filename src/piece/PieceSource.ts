@@ -151,7 +151,7 @@ const make = (options: PieceSourceOptions) => Effect.gen(function*() {
 
   const unknown = (name: string, known: Iterable<string>) => {
     const all = [...known].toSorted()
-    const message = `there is no piece "${name.slice(0, 100)}"${didYouMean(name, all)}${all.length === 0 ? "" : `; the pieces are: ${all.join(", ")}`}`
+    const message = `there is no piece "${name.slice(0, 100)}"${all.length === 0 ? "" : `; the pieces are: ${all.join(", ")}`}${didYouMean(name, all)}`
     return new InvalidInput({ detail: message, errors: [{ path: "piece", message }] })
   }
 

@@ -1,4 +1,6 @@
 // What lint says of pieces that are well-formed and still wrong.
+import { readdirSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { lintPiece } from "../../src/piece/lint.ts"
 import type { LintOptions } from "../../src/piece/lint.ts"
@@ -100,4 +102,16 @@ describe("placeholders", () => {
     expect(report(text).warnings[0]?.message).toContain(message)
   })
   it.each(["{var:audience}", "{report:a.md}"])("%s is refused as not supported yet", (text) => expect(report(text).errors[0]?.message).toBe(`${text} is not supported yet`))
+})
+
+describe("the pieces that come with the runtime", () => {
+  const directory = fileURLToPath(new URL("../../pieces/", import.meta.url))
+  const names = readdirSync(directory).map((file) => file.replace(/\.yaml$/, ""))
+
+  it("are these", () => expect(names.toSorted()).toEqual(["digest", "general", "minutes"]))
+  it.each(names)("%s is free of errors and warnings, and says what it is for", (name) => {
+    const text = readFileSync(`${directory}${name}.yaml`, "utf8")
+    expect(lintPiece(text, { tools: builtinTools, models: [], name })).toEqual({ valid: true, errors: [], warnings: [] })
+    expect(text).toMatch(/^description: .{20,}$/m)
+  })
 })

@@ -1,9 +1,12 @@
 // Narrowing: what a model is offered, what its calls are judged by, and what the runtime fills in.
+import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import fc from "fast-check"
 import { mergeSchemas, narrowTool, NOTHING_MATCHES, placeholderValues } from "../../src/piece/narrow.ts"
 import type { NarrowContext } from "../../src/piece/narrow.ts"
+import { parsePiece } from "../../src/piece/parse.ts"
 import { checkArguments } from "../../src/tools/arguments.ts"
+import { builtinTools } from "../../src/tools/builtin.ts"
 import { Read } from "../../src/tools/Read.ts"
 import { problems } from "../../src/tools/schema.ts"
 import { Write } from "../../src/tools/Write.ts"
@@ -94,4 +97,19 @@ describe("two schemas merged", () => {
     }))
     expect(mergeSchemas({ enum: ["a", "b"] }, { enum: ["b", "c"] })).toEqual({ enum: ["b"] })
   })
+})
+
+it("digest leaves a small model one call a movement with little to choose", () => {
+  const parsed = parsePiece(readFileSync(new URL("../../pieces/digest.yaml", import.meta.url), "utf8"))
+  if (parsed._tag === "Invalid") throw new Error("not valid")
+  const context = { files: ["input/notes.txt", "output/x.md"], task: "Read input/notes.txt and write a three-line summary to output/summary.md" }
+  for (const movement of parsed.piece.movements) {
+    expect(movement.rules).toHaveLength(1)
+    expect(movement.tools.map((entry) => entry.once)).toEqual([true])
+    const entry = movement.tools[0]!
+    const narrowed = narrowTool(builtinTools.find((tool) => tool.name === entry.tool)!, entry, context)
+    expect(narrowed.once).toEqual({ arg: "path", values: [movement.name === "read" ? "input/notes.txt" : "output/summary.md"] })
+    // A turn for each value that the enum can hold, twice.
+    expect(movement.max_turns).toBeGreaterThanOrEqual(2 * 64)
+  }
 })
