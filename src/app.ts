@@ -1,9 +1,11 @@
 // The map of the system: the only file that wires layers. Reads from the store up to the HTTP surface, as a job travels.
 // `main.ts` runs it for a node; `edge.ts` takes the HTTP surface alone.
 import { join } from "node:path"
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import type { RunLimits } from "./agent/run.ts"
 import { makeApp } from "./http/app.ts"
+import { EMBEDDED_WORKER_ID } from "./llm/discovery.ts"
+import type { Terminal } from "./llm/embedded/progress.ts"
 import { LlmClient } from "./llm/LlmClient.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import { PieceSource } from "./piece/PieceSource.ts"
@@ -150,4 +152,21 @@ export const startNode = (current: LoadedSettings, loading: LoadOptions, identit
       drain: runner.drain(settings.shutdown_grace_seconds * 1000),
     }
   }).pipe(Effect.provideContext(context))
+})
+
+/**
+ * Brings the embedded model along in the background and gives its worker the address; until then the worker says what it
+ * waits for. `terminal` shows downloads to the person who started the node.
+ */
+export const bringEmbedded = (settings: Settings, setEndpoint: (typeof Workers)["Service"]["setEndpoint"], terminal: Terminal) => Effect.gen(function*() {
+  const { EmbeddedModel, describeStatus } = yield* Effect.promise(() => import("./llm/embedded/EmbeddedModel.ts"))
+  const { terminalReport } = yield* Effect.promise(() => import("./llm/embedded/progress.ts"))
+  const context = yield* Layer.build(EmbeddedModel.layer({ data_dir: settings.data_dir, model: settings.embedded.model, sha256: settings.embedded.sha256 }))
+  const embedded = Context.get(context, EmbeddedModel)
+  yield* embedded.changes.pipe(
+    Stream.runForEach((status) => Effect.sync(() => setEndpoint(EMBEDDED_WORKER_ID, status.state === "ready" ? status.endpoint : { waiting: describeStatus(status) }))),
+    Effect.forkScoped,
+  )
+  // What fails here is tried again by `start`, which says so in the worker's state.
+  yield* embedded.prepare(terminalReport(terminal)).pipe(Effect.ignore, Effect.andThen(embedded.start), Effect.forkScoped)
 })

@@ -3,9 +3,9 @@
 import { parseArgs } from "node:util"
 import { Cause, Effect, Exit, Latch } from "effect"
 import manifest from "../package.json" with { type: "json" }
-import { startNode } from "./app.ts"
+import { bringEmbedded, startNode } from "./app.ts"
 import { bannerLines, modelLine } from "./cli/banner.ts"
-import { chooseWorkers } from "./llm/discovery.ts"
+import { chooseWorkers, EMBEDDED_WORKER_ID } from "./llm/discovery.ts"
 import { loggingLayer } from "./metrics/logging.ts"
 import { openDataFolder } from "./settings/identity.ts"
 import { type LoadedSettings, type LoadOptions, loadSettings } from "./settings/load.ts"
@@ -63,6 +63,7 @@ const node = (args: Arguments, stop: Latch.Latch, loading: LoadOptions, loaded: 
   const chosen = yield* chooseWorkers(settings)
   const running = yield* startNode(loaded, loading, { node_id: identity.node_id, version: manifest.version }, chosen)
   for (const line of bannerLines({ url: running.url, data_dir: settings.data_dir, version: manifest.version, models: chosen.map(modelLine), config: loaded.file })) say(line)
+  if (chosen.some((worker) => worker.id === EMBEDDED_WORKER_ID && worker.endpoint === "")) yield* bringEmbedded(settings, running.setEndpoint, process.stdout)
   if (args.sample && identity.first && loaded.file === null) {
     const { playSample } = yield* Effect.promise(() => import("./cli/sample.ts"))
     yield* Effect.tryPromise((signal) => playSample(running.url, signal)).pipe(Effect.catch((error) => Effect.logWarning(`the sample task did not end: ${String(error.cause)}`)), Effect.forkScoped)

@@ -40,7 +40,7 @@ export interface WorkersShape {
   readonly contextLimit: (worker_id: string) => number
   readonly records: () => ReadonlyArray<Omit<WorkerRecord, "node_id" | "last_seen_at">>
   /** Gives a worker whose endpoint is made at run time its address, or says why it is not there yet. */
-  readonly setEndpoint: (worker_id: string, endpoint: { readonly url: string; readonly model: string } | { readonly waiting: string }) => void
+  readonly setEndpoint: (worker_id: string, endpoint: { readonly url: string; readonly model: string; readonly size: WorkerSettings["size"] } | { readonly waiting: string }) => void
   /** Fires on each change that others may want to publish. */
   readonly onChange: (listener: () => void) => void
 }
@@ -107,7 +107,7 @@ export class Workers extends Context.Service<Workers, WorkersShape>()("attacca/q
         s.healthy = false
         s.failures = 0
         s.last_error = "url" in endpoint ? null : endpoint.waiting
-        if ("url" in endpoint) s.settings = { ...s.settings, endpoint: endpoint.url, model: endpoint.model }
+        if ("url" in endpoint) s.settings = { ...s.settings, endpoint: endpoint.url, model: endpoint.model, size: endpoint.size }
         changed()
         s.probeNow.openUnsafe()
       },

@@ -129,7 +129,7 @@ describe("the node's workers", () => {
       await withWorkers([settings({ id: "embedded" })], async (workers, until) => {
         workers.setEndpoint("embedded", { waiting: "downloading 10 %" })
         expect(workers.records()[0]).toMatchObject({ healthy: false, last_error: "downloading 10 %" })
-        workers.setEndpoint("embedded", { url: llm.url, model: "embedded" })
+        workers.setEndpoint("embedded", { url: llm.url, model: "embedded", size: "small" })
         await until(() => workers.records()[0]!.healthy)
         expect(workers.endpoint("embedded", null)?.endpoint.url).toBe(llm.url)
       })
