@@ -20,6 +20,6 @@ const code = await runCommandLine(process.argv.slice(2), {
     return () => process.off("SIGINT", listener)
   },
 })
-// Bun drops what a slow pipe has not taken yet when the process is told to exit.
-await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))))
+// Bun drops what a slow pipe has not taken yet when the process is told to exit; only `end` waits for it.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((resolve) => stream.end(resolve))))
 process.exit(code)
