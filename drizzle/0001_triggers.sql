@@ -7,9 +7,10 @@ CREATE TRIGGER jobs_enqueued AFTER INSERT ON jobs BEGIN
     VALUES (NEW.moved_at, NEW.moved_by, NEW.move, NEW.task_id, NEW.id, NEW.move_detail);
 END;
 --> statement-breakpoint
+-- A claimed job is announced as running by its run, with the first journal entry, once it is past all gates.
 CREATE TRIGGER jobs_moved AFTER UPDATE OF status ON jobs WHEN OLD.status <> NEW.status BEGIN
   INSERT INTO events (task_id, job_id, at, event, data)
-    VALUES (NEW.task_id, NEW.id, NEW.moved_at, 'status', json_object('status', NEW.status, 'worker_id', NEW.worker_id, 'attempt', NEW.attempt, 'reason', coalesce(NEW.wait_reason, NEW.abort_reason)));
+    SELECT NEW.task_id, NEW.id, NEW.moved_at, 'status', json_object('status', NEW.status, 'worker_id', NEW.worker_id, 'attempt', NEW.attempt, 'reason', coalesce(NEW.wait_reason, NEW.abort_reason)) WHERE NEW.status <> 'running';
   INSERT INTO events (task_id, job_id, at, event, data)
     SELECT NEW.task_id, NEW.id, NEW.moved_at, 'done', json_object('status', NEW.status, 'result', NEW.result) WHERE NEW.finished_at IS NOT NULL;
   INSERT INTO audit (at, actor, action, task_id, job_id, detail)
