@@ -1,10 +1,9 @@
 // All tools of this node, and which of them a movement offers: its `tools` list names tools, globs and groups. Narrowing
 // (P15) is made by the piece folder as a NarrowedTool and enforced here and in arguments.ts for every model.
-import { Context, Effect, Layer } from "effect"
+import { Context, Layer } from "effect"
 import type { JsonSchema, ToolEntry } from "../job/piece.ts"
 import { didYouMean } from "../settings/suggest.ts"
 import { builtinTools } from "./builtin.ts"
-import { schemaProblem } from "./schema.ts"
 import type { Tool } from "./Tool.ts"
 
 /** A tool as a movement offers it. */
@@ -114,16 +113,8 @@ export interface ToolboxShape {
   readonly select: (entries: ReadonlyArray<ToolEntry>) => Selection
 }
 
-/** Compiles the schemas ahead of the first call, a little at a time, once the start is over. */
-const warm = (tools: ReadonlyArray<Tool>) => Effect.sleep("1 second").pipe(
-  Effect.andThen(Effect.forEach(tools, (tool) => Effect.andThen(Effect.sync(() => schemaProblem(tool.input)), Effect.sleep("5 millis")), { discard: true })),
-  Effect.forkScoped,
-)
-
 export class Toolbox extends Context.Service<Toolbox, ToolboxShape>()("attacca/tools/Toolbox") {
-  static readonly layerOf = (tools: ReadonlyArray<Tool>): Layer.Layer<Toolbox> => Layer.effect(Toolbox, Effect.as(
-    warm(tools),
-    Toolbox.of({ tools, select: (entries) => selectTools(tools, entries) }),
-  ))
+  static readonly layerOf = (tools: ReadonlyArray<Tool>): Layer.Layer<Toolbox> =>
+    Layer.succeed(Toolbox, Toolbox.of({ tools, select: (entries) => selectTools(tools, entries) }))
   static readonly layer: Layer.Layer<Toolbox> = Layer.suspend(() => Toolbox.layerOf(builtinTools))
 }

@@ -2,6 +2,7 @@
 // wrong: a text that breaks off, or whose repair would change what it says, goes back to the model instead, because a
 // half-written file is worse than another turn. What a piece fixed stands over what the model gave.
 import { createRequire } from "node:module"
+import type { jsonrepair as Repair } from "jsonrepair"
 import type { JsonSchema } from "../job/piece.ts"
 import { problems, shortSchema, typesOf } from "./schema.ts"
 import type { NarrowedTool } from "./Toolbox.ts"
@@ -12,7 +13,8 @@ export type Parsed =
   | { readonly ok: false; readonly error: string }
 
 const MAX_TEXT_CHARS = 12 * 1024 * 1024
-const MAX_REPAIR_CHARS = 256 * 1024
+/** A repair takes time that grows with the square of a hostile text. */
+const MAX_REPAIR_CHARS = 32 * 1024
 const MAX_REPAIRED_STRINGS = 1000
 
 const isRecord = (value: unknown): value is Arguments => typeof value === "object" && value !== null && !Array.isArray(value)
@@ -67,7 +69,7 @@ export const parseArguments = (text: string): Parsed => {
   if (plain !== undefined) return { ok: false, error: "the arguments are not a JSON object" }
   if (breaksOff(trimmed)) return { ok: false, error: "the arguments break off before their end; send the whole call again, with less text if it was too long" }
   if (trimmed.length > MAX_REPAIR_CHARS) return { ok: false, error: "the arguments are not valid JSON" }
-  const { jsonrepair } = createRequire(import.meta.url)("jsonrepair") as typeof import("jsonrepair")
+  const { jsonrepair } = createRequire(import.meta.url)("jsonrepair") as { readonly jsonrepair: typeof Repair }
   const repaired = tried(() => JSON.parse(jsonrepair(trimmed)))
   if (!isRecord(repaired) || !isFaithful(repaired, trimmed)) return { ok: false, error: "the arguments are not valid JSON" }
   return { ok: true, args: repaired, repaired: true }

@@ -20,7 +20,7 @@ const MAX_CHARS = 64 * 1024
 const MIN_CHARS = 500
 
 let engine: typeof RE2JS | null = null
-const re2 = (): typeof RE2JS => engine ??= (createRequire(import.meta.url)("re2js") as typeof import("re2js")).RE2JS
+const re2 = (): typeof RE2JS => engine ??= (createRequire(import.meta.url)("re2js") as { readonly RE2JS: typeof RE2JS }).RE2JS
 
 /** Compiles a pattern in JavaScript's or RE2's notation; throws an Error whose message says what is wrong with it. */
 export const linear = (source: string, options: { readonly case_insensitive?: boolean } = {}): Regex => {
@@ -38,6 +38,6 @@ export const linear = (source: string, options: { readonly case_insensitive?: bo
   } catch (cause) {
     const why = (cause instanceof Error ? cause.message : String(cause)).replace(/^error parsing regexp: /, "")
     const hint = /\(\?<?[=!]/.test(source) ? "; look-ahead and look-behind are not supported" : /\\[1-9]/.test(source) ? "; back-references are not supported" : ""
-    throw new Error(`not a usable regular expression: ${why}${hint}`)
+    throw new Error(`not a usable regular expression: ${why}${hint}`, { cause })
   }
 }

@@ -1,11 +1,12 @@
 // JSON Schemas of tool arguments: compiled by ajv when first needed and kept, judged with one message for each wrong
-// field, and shown to the model in a short form. ajv takes 25 ms to load and 10 ms for its first schema, so nothing here
-// happens at the process's start. Patterns run on a linear-time engine where it knows them: a schema may come from a
-// piece or a server.
+// field, and shown to the model in a short form. ajv takes 25 ms to load and some for each schema, so arguments that fit
+// are recognised without it (plain.ts). Patterns run on a linear-time engine where it knows them: a schema may come from
+// a piece or a server.
 import { createRequire } from "node:module"
 import type { Ajv, ErrorObject, ValidateFunction } from "ajv"
 import type { JsonSchema } from "../job/piece.ts"
 import { didYouMean } from "../settings/suggest.ts"
+import { judge } from "./plain.ts"
 import { linear } from "./regex.ts"
 
 const MAX_COMPILED = 512
@@ -25,7 +26,7 @@ const pattern = (source: string, flags: string): { readonly test: (text: string)
 let engine: Ajv | null = null
 const ajv = (): Ajv => {
   if (engine !== null) return engine
-  const { Ajv: Engine } = createRequire(import.meta.url)("ajv") as typeof import("ajv")
+  const { Ajv: Engine } = createRequire(import.meta.url)("ajv") as { readonly Ajv: typeof Ajv }
   return engine = new Engine({
     strict: false, allErrors: true, verbose: true, validateFormats: false, validateSchema: false, meta: false, addUsedSchema: false, logger: false,
     code: { regExp: Object.assign(pattern, { code: "pattern" }) },
@@ -143,6 +144,7 @@ const reads = (error: ErrorObject, args: unknown): string => {
 
 /** Every wrong field of `args`, one line each; empty when they fit. */
 export const problems = (schema: JsonSchema, args: unknown): ReadonlyArray<string> => {
+  if (judge(schema, args) === "fits") return []
   const validate = compiled(schema)
   if (validate(args)) return []
   const errors = validate.errors ?? []

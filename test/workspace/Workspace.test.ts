@@ -108,18 +108,18 @@ describe("uploads", () => {
   it("interrupting one cancels its body and leaves nothing behind", async () => {
     await use(temporaryFolder(), (workspace) => Effect.gen(function*() {
       const root = yield* workspace.open(NAME)
-      let cancelled = false
+      const seen = { cancelled: false }
       const body = new ReadableStream<Uint8Array>({
         start: (controller) => controller.enqueue(new Uint8Array(10)),
         cancel: () => {
-          cancelled = true
+          seen.cancelled = true
         },
       })
       const fiber = yield* Effect.forkChild(workspace.upload(NAME, "a.bin", body), { startImmediately: true })
       while (readdirSync(join(root, "input")).length === 0) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       yield* Fiber.interrupt(fiber)
-      while (!cancelled || readdirSync(join(root, "input")).length > 0) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-      expect(cancelled).toBe(true)
+      while (!seen.cancelled || readdirSync(join(root, "input")).length > 0) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      expect(seen.cancelled).toBe(true)
     }))
   })
 

@@ -86,9 +86,9 @@ describe("replacing a file", () => {
     const real = file("output/a.md", "a".repeat(100_000))
     for (const letter of ["b", "c", "d", "e"]) {
       const writing = put(root, "output/a.md", letter.repeat(100_000))
-      let over = false
-      const done = writing.then(() => over = true)
-      while (!over) {
+      const seen = { over: false }
+      const done = writing.then(() => seen.over = true)
+      while (!seen.over) {
         expect(new Set(contentOf(real)).size).toBe(1)
         await new Promise((resolve) => setImmediate(resolve))
       }
