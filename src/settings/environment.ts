@@ -7,8 +7,10 @@ import { didYouMean } from "./suggest.ts"
 
 const PREFIX = "ATTACCA_"
 
-/** Variables that are read elsewhere and are no settings: where the configuration is, and which node the commands talk to. */
-export const OTHER_VARIABLES: ReadonlyArray<string> = ["ATTACCA_CONFIG", "ATTACCA_URL"]
+/** Variables that are read elsewhere: where the configuration is, which node the commands talk to, where nodes share weights. */
+export const OTHER_VARIABLES: ReadonlyArray<string> = ["ATTACCA_CONFIG", "ATTACCA_URL", "ATTACCA_EMBEDDED_DIR"]
+/** Of the test run, inherited by the nodes that it starts. */
+const TEST_PREFIX = "ATTACCA_TEST_"
 
 export interface Override {
   readonly name: string
@@ -32,7 +34,7 @@ export const readOverrides = (env: Readonly<Record<string, string | undefined>>)
   const overrides: Array<Override> = []
   const problems: Array<{ name: string; message: string }> = []
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || text === undefined || OTHER_VARIABLES.includes(name)) continue
+    if (!name.startsWith(PREFIX) || text === undefined || OTHER_VARIABLES.includes(name) || name.startsWith(TEST_PREFIX)) continue
     const path = pathOf(name)
     if (schemaAt(path) !== null) overrides.push({ name, path, text })
     else problems.push({ name, message: `no setting has this name${didYouMean(name, [...settingsReference().map((row) => variableOf(row.key)), ...OTHER_VARIABLES])}` })
