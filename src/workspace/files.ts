@@ -192,7 +192,12 @@ export const appendTo = (parent: Folder, name: string, text: string): number => 
     if (!stat.isFile()) throw new PathRefused({ path: name, detail: `${quoted(name)} is not a plain file` })
     const bytes = Buffer.from(text)
     let done = 0
-    while (done < bytes.length) done += fs.writeSync(fd, bytes, done)
+    try {
+      while (done < bytes.length) done += fs.writeSync(fd, bytes, done)
+    } catch (cause) {
+      if (done > 0) fs.ftruncateSync(fd, stat.size) // a full disk must not leave half a line
+      throw cause
+    }
     return stat.size + bytes.length
   } finally {
     fs.closeSync(fd)
