@@ -9,7 +9,7 @@ describe("the linear engine", () => {
   ])("%s does not hold the event loop", (pattern, text, expected) => {
     const regex = linear(pattern)
     const started = performance.now()
-    expect(regex.test(text.slice(0, regex.max_chars))).toBe(expected)
+    expect(regex.test(text.slice(-regex.max_chars))).toBe(expected)
     expect(performance.now() - started).toBeLessThan(500)
   })
 
