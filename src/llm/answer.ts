@@ -43,6 +43,8 @@ export class AnswerFold {
   readonly #think = makeThinkSplitter((text) => this.#addText(text), (text) => this.#addReasoning(text))
   /** A part of the answer has been given out; a break from here on voids it. */
   started = false
+  /** Characters of text, reasoning and arguments so far. */
+  chars = 0
 
   constructor(emit: (event: EphemeralEvent) => void) {
     this.#emit = emit
@@ -51,10 +53,6 @@ export class AnswerFold {
   /** Whether the endpoint said how the answer ended; without that and without [DONE] a stream's end is a cut. */
   get finished(): boolean {
     return this.#finish !== null
-  }
-
-  get chars(): number {
-    return this.#text.length + this.#reasoning.length + this.#calls.reduce((n, call) => n + call.arguments.length, 0)
   }
 
   /** One parsed event of a stream, or a whole `chat.completion`. */
@@ -110,12 +108,14 @@ export class AnswerFold {
   #addText(text: string): void {
     this.started = true
     this.#text += text
+    this.chars += text.length
     this.#emit({ event: "text", data: { text } })
   }
 
   #addReasoning(text: string): void {
     this.started = true
     this.#reasoning += text
+    this.chars += text.length
     this.#emit({ event: "reasoning", data: { text } })
   }
 
@@ -141,6 +141,7 @@ export class AnswerFold {
       this.#calls.push(call)
     } else if (name !== "" && name !== call.name && call.arguments === "") call.name += name
     call.arguments += chunk
+    this.chars += chunk.length
     this.#emit({ event: "tool_use_delta", data: { call_id: call.call_id, name: call.name, chunk } })
   }
 

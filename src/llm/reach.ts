@@ -6,7 +6,7 @@ const PROXY_VARIABLES = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY
 /** Behind a proxy the proxy connects, and says so by status; then there is nothing to ask. */
 const behindProxy = (host: string): boolean => !isLoopback(host) && PROXY_VARIABLES.some((name) => (process.env[name] ?? "") !== "")
 
-export const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host === "[::1]" || /^127\./.test(host)
+export const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d+){3}$/.test(host)
 
 /** Resolves true when a connection was made within `timeout_ms`, or when it cannot be told. Never rejects. */
 export const canConnect = async (url: string, timeout_ms: number): Promise<boolean> => {

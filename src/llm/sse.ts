@@ -44,6 +44,12 @@ export const makeSseParser = (onData: (data: string, event: string) => void): Ss
       for (;;) {
         const end = all.indexOf("\n", from)
         if (end < 0) break
+        // The usual event: one line of data and an empty one.
+        if (data === null && event === "" && all.charCodeAt(end + 1) === 10 && all.charCodeAt(end - 1) !== 13 && all.startsWith("data: ", from)) {
+          onData(all.slice(from + 6, end), "")
+          from = end + 2
+          continue
+        }
         line(all.slice(from, all.charCodeAt(end - 1) === 13 && end > from ? end - 1 : end))
         from = end + 1
       }

@@ -2,7 +2,7 @@
 import { Cause, Effect, Exit, Fiber, References } from "effect"
 import { afterAll, expect, test } from "vitest"
 import type { EphemeralEvent } from "../../src/job/event.ts"
-import { type ChatAnswer, type ChatRequest, LlmClient, LlmError, type LlmLimits, pauseMs } from "../../src/llm/LlmClient.ts"
+import { type ChatAnswer, type ChatRequest, LlmClient, type LlmError, type LlmLimits, pauseMs } from "../../src/llm/LlmClient.ts"
 import { deafEndpoint, refusedUrl } from "../support/badEndpoints.ts"
 import { complete, failFirst } from "../support/scenarios.ts"
 import { type Answer, type Script, startScriptedLlm } from "../support/scriptedLlm.ts"
