@@ -3,9 +3,10 @@
 import { Effect } from "effect"
 import { foldMovement, Transcript } from "../agent/transcript.ts"
 import { type EarlierMovement, nextsOf, type PromptContext, resumeNote, systemPrompt, taskPrompt, timeNote } from "../agent/prompt.ts"
-import { type MovementEnd, playMovement } from "../agent/movement.ts"
+import { maxOutputChars, type MovementEnd, playMovement } from "../agent/movement.ts"
 import { abort, type LoopError, type RunPort, Stop } from "../agent/run.ts"
 import type { OfferedTool } from "../agent/offered.ts"
+import type { DurableEvent } from "../job/event.ts"
 import type { Outcome } from "../job/outcome.ts"
 import { isTerminalNext, type Movement } from "../job/piece.ts"
 import type { JournalEntry } from "../job/turn.ts"
@@ -27,6 +28,9 @@ export interface PlayOptions {
   readonly offeredTools: (movement: Movement) => Effect.Effect<ReadonlyArray<OfferedTool>>
   readonly saveLessons: (lessons: ReadonlyArray<unknown>) => Effect.Effect<void>
 }
+
+/** What earlier movements gave may fill an instruction by as much as this many tool results may. */
+const EARLIER_OUTPUTS = 2
 
 /** Where a piece stands: what its movements gave so far and where it goes on. */
 export interface Position {
@@ -69,35 +73,48 @@ const terminalOutcome = (options: PlayOptions, position: Position): Outcome => {
   }
 }
 
-const openMovement = (options: PlayOptions, movement: Movement, position: Position) => Effect.gen(function*() {
+interface Step {
+  readonly entries: ReadonlyArray<JournalEntry>
+  readonly events: ReadonlyArray<DurableEvent>
+}
+const NOTHING: Step = { entries: [], events: [] }
+
+/** `first`: what is committed together with the movement's start, so that a fresh run begins with one commit. */
+const openMovement = (options: PlayOptions, movement: Movement, position: Position, first: Step) => Effect.gen(function*() {
   const { run } = options
   const context = yield* options.promptContext
   const iteration = position.earlier.filter((e) => e.movement === movement.name).length + 1
   const outputs = Object.fromEntries(position.earlier.map((e) => [e.movement, e.output]))
   const instruction = fillTemplate(movement.instruction, {
     task: context.task.instruction, previous_output: position.lastOutput, outputs, workspace: ".", iteration,
+    max_output_chars: EARLIER_OUTPUTS * maxOutputChars(run.context_limit_tokens),
   })
   const prompt = {
     system: systemPrompt(run.piece, movement, context.task.ask_policy),
     task: taskPrompt({ context, movement, instruction, earlier: position.earlier, time: timeNote(options.now, options.time_zone) }),
   }
-  yield* run.record([{ kind: "movement", movement: movement.name, iteration, at: options.now, prompt }], [{ event: "movement_start", data: { movement: movement.name } }], { current_movement: movement.name, current_activity: null })
+  yield* run.record([...first.entries, { kind: "movement", movement: movement.name, iteration, at: options.now, prompt }], [...first.events, { event: "movement_start", data: { movement: movement.name } }], { current_movement: movement.name, current_activity: null })
   return new Transcript(prompt)
 })
 
-const recordTransition = (options: PlayOptions, movement: Movement, end: MovementEnd, startedAt: number) => Effect.gen(function*() {
+const recordTransition = (options: PlayOptions, movement: Movement, end: MovementEnd, startedAt: number): Effect.Effect<void, LeaseLost | StoreError> => Effect.gen(function*() {
   const duration_ms = Math.round(performance.now() - startedAt)
   const entry = { kind: "transition", movement: movement.name, next: end.next, output: end.output, lessons: end.lessons, by: end.by, duration_ms } as const
   yield* options.run.record([...end.closing.entries, entry], [...end.closing.events, { event: "movement_complete", data: { movement: movement.name, next: end.next, output: end.output, duration_ms } }], { current_activity: null })
   if (end.lessons.length > 0) yield* options.saveLessons(end.lessons.map((lesson) => ({ movement: movement.name, lesson })))
-  return entry
 })
 
-/** Plays to the end. Lost leases and store failures pass through; every other way out is an Outcome. */
-export const play = (options: PlayOptions): Effect.Effect<Outcome, LeaseLost | StoreError, LlmClient> =>
-  walk(options).pipe(Effect.catchTag("Stop", (stop) => Effect.succeed(stop.outcome)))
+/** How a run ended, and the last step of its journal, which is to be committed together with the outcome. */
+export interface Played {
+  readonly outcome: Outcome
+  readonly closing: Effect.Effect<void, LeaseLost | StoreError>
+}
 
-const walk = (options: PlayOptions): Effect.Effect<Outcome, LoopError, LlmClient> => Effect.gen(function*() {
+/** Plays to the end. Lost leases and store failures pass through; every other way out is an Outcome. */
+export const play = (options: PlayOptions): Effect.Effect<Played, LeaseLost | StoreError, LlmClient> =>
+  walk(options).pipe(Effect.catchTag("Stop", (stop) => Effect.succeed({ outcome: stop.outcome, closing: Effect.void })))
+
+const walk = (options: PlayOptions): Effect.Effect<Played, LoopError, LlmClient> => Effect.gen(function*() {
   const { run, entries } = options
   const { piece } = run
   const resuming = entries.some((entry) => entry.kind === "movement")
@@ -106,24 +123,31 @@ const walk = (options: PlayOptions): Effect.Effect<Outcome, LoopError, LlmClient
   let transcript = resuming ? foldMovement(entries) : null
   const runEntry = { kind: "run", attempt: run.job.attempt, note } as const
   const running = { event: "status", data: { status: "running", worker_id: run.job.worker_id, attempt: run.job.attempt } } as const
-  yield* run.record([runEntry], [running])
-  transcript?.apply(runEntry)
+  let first: Step = { entries: [runEntry], events: [running] }
+  if (transcript !== null || isTerminalNext(position.next)) {
+    yield* run.record(first.entries, first.events)
+    transcript?.apply(runEntry)
+    first = NOTHING
+  }
   for (;;) {
-    if (isTerminalNext(position.next)) return terminalOutcome(options, position)
+    if (isTerminalNext(position.next)) return { outcome: terminalOutcome(options, position), closing: Effect.void }
     const movement = piece.movements.find((m) => m.name === position.next)
     if (movement === undefined) return yield* abort("rule_error", `there is no movement "${position.next}" in the piece "${piece.name}"`)
     const resumed = transcript !== null
     if (!resumed && position.started >= piece.max_movements) return yield* abort("max_movements", `the piece started ${position.started} movements, its limit`)
     const startedAt = performance.now()
-    const open = transcript ?? (yield* openMovement(options, movement, position))
+    const open = transcript ?? (yield* openMovement(options, movement, position, first))
+    first = NOTHING
     const tools = yield* options.offeredTools(movement)
     const end = yield* playMovement({ run, movement, tools, transcript: open, resumed })
     if (!nextsOf(movement).includes(end.next)) return yield* new Stop({ outcome: { _tag: "Failed", abort_reason: "rule_no_match", error: `no rule of the movement "${movement.name}" leads to ${end.next}`, retryable: false, resume_movement: null } })
-    yield* recordTransition(options, movement, end, startedAt)
+    const transition = recordTransition(options, movement, end, startedAt)
     position = {
       earlier: [...position.earlier, { movement: movement.name, next: end.next, output: end.output }],
       started: position.started + (resumed ? 0 : 1), next: end.next, lastOutput: end.output,
     }
+    if (isTerminalNext(position.next)) return { outcome: terminalOutcome(options, position), closing: transition }
+    yield* transition
     transcript = null
   }
 })

@@ -6,6 +6,7 @@ import type { Outcome } from "../job/outcome.ts"
 import type { ClaimedJob } from "../job/record.ts"
 import type { LlmClient } from "../llm/LlmClient.ts"
 import { Metrics } from "../metrics/Metrics.ts"
+import type { Played } from "../piece/play.ts"
 import { JobStore, type Lease } from "../store/JobStore.ts"
 import { TaskStore } from "../store/TaskStore.ts"
 import { RunTally } from "./recorder.ts"
@@ -15,7 +16,7 @@ import { Workers } from "./Workers.ts"
 type Mark = "cancelled" | "lost" | "silent" | "shutdown"
 
 /** What prepares and plays one job: filled by `prepare.ts`, replaced in tests. */
-export type PlayJob = (job: ClaimedJob, tally: RunTally, draining: () => boolean) => Effect.Effect<Outcome, LeaseLost | StoreError, LlmClient>
+export type PlayJob = (job: ClaimedJob, tally: RunTally, draining: () => boolean) => Effect.Effect<Played, LeaseLost | StoreError, LlmClient>
 
 export interface RunnerOptions {
   readonly play: PlayJob
@@ -40,8 +41,8 @@ export interface RunnerShape {
   readonly drain: (grace_ms: number) => Effect.Effect<void>
 }
 
-const outcomeOf = (running: Running, exit: Exit.Exit<Outcome, LeaseLost | StoreError>): Outcome | null => {
-  if (Exit.isSuccess(exit)) return exit.value
+const outcomeOf = (running: Running, exit: Exit.Exit<Played, LeaseLost | StoreError>): Outcome | null => {
+  if (Exit.isSuccess(exit)) return exit.value.outcome
   const { cause } = exit
   if (Cause.hasInterruptsOnly(cause)) {
     switch (running.mark) {
@@ -67,7 +68,7 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
     let draining = false
     const keyOf = (job: { readonly id: string; readonly fence: number }) => `${job.id}:${job.fence}`
 
-    const finish = (entry: Running, exit: Exit.Exit<Outcome, LeaseLost | StoreError>) => Effect.gen(function*() {
+    const finish = (entry: Running, exit: Exit.Exit<Played, LeaseLost | StoreError>) => Effect.gen(function*() {
       const { job, tally } = entry
       const outcome = outcomeOf(entry, exit)
       if (outcome === null) {
@@ -76,7 +77,10 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
         return
       }
       if (outcome._tag === "GivenBack" && outcome.cause === "connection") workers.markUnhealthy(job.worker_id, outcome.reason)
-      const kept = yield* jobs.finish({ id: job.id, fence: job.fence, outcome, backoff_seconds: options.backoff_seconds, movements: tally.movements, context_actions: tally.context_actions })
+      const closing = Exit.isSuccess(exit) ? exit.value.closing.pipe(Effect.catch((error) => Effect.logWarning(`the journal's last step was not written: ${error.message}`))) : Effect.void
+      const finished = jobs.finish({ id: job.id, fence: job.fence, outcome, backoff_seconds: options.backoff_seconds, movements: tally.movements, context_actions: tally.context_actions })
+      // Asked in one tick, so that both stand in one batch: the journal's last step first, then the status.
+      const [, kept] = yield* Effect.all([closing, finished], { concurrency: "unbounded" })
       yield* Effect.logInfo(kept ? `${outcome._tag}${"error" in outcome ? `: ${outcome.error}` : "reason" in outcome ? `: ${outcome.reason}` : ""}` : "the run's end was not written: another run owns this job or it was cancelled")
       if (kept) metrics.jobEnded(job, outcome)
     }).pipe(

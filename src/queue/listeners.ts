@@ -1,8 +1,7 @@
-// Subscribers of a run's facts: the readable activity log (P17), metrics, live listeners and progress comments. Each turns
-// the same events into its own form; none of them can hold a run up or fail it.
+// Subscribers of a run's facts: the readable activity log (P17), metrics and live listeners, which can neither hold a run up
+// nor fail it; and the progress comments, which the same facts give rise to.
 import type { DurableEvent } from "../job/event.ts"
-import type { ClaimedJob } from "../job/record.ts"
-import type { JournalEntry, ToolResult } from "../job/turn.ts"
+import type { JournalEntry, ToolCall, ToolResult } from "../job/turn.ts"
 import type { MetricsShape } from "../metrics/Metrics.ts"
 import type { EventLogShape } from "../store/EventLog.ts"
 import type { RunListener } from "./recorder.ts"
@@ -10,6 +9,7 @@ import type { RunListener } from "./recorder.ts"
 const PREVIEW_CHARS = 200
 const PROGRESS_ARGS_CHARS = 8_192
 const PROGRESS_RESULT_CHARS = 16_384
+const SUMMARY_CHARS = 2_000
 
 const oneLine = (text: string, max = PREVIEW_CHARS): string => {
   const flat = text.replace(/\s+/g, " ").trim()
@@ -75,35 +75,29 @@ export const liveListener = (events: EventLogShape): RunListener => ({
 
 const cutTo = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max)}… (${text.length - max} characters more)`)
 
-/** Progress comments: JSON bodies as the HTTP contract names them. Sub-jobs post none (P17). */
-export const progressListener = (post: (job: ClaimedJob, body: Record<string, unknown>) => void): RunListener => {
-  const calls = new Map<string, Map<string, { readonly name: string; readonly arguments: string }>>()
-  const tools = new Map<string, Record<string, number>>()
-  const onEntry = (job: ClaimedJob, entry: JournalEntry): void => {
-    if (entry.kind === "movement") tools.set(job.id, {})
-    else if (entry.kind === "answer") calls.set(job.id, new Map(entry.calls.map((call) => [call.call_id, call])))
-    else if (entry.kind === "results") for (const result of entry.results) onResult(job, entry.movement, result)
-    else if (entry.kind === "transition") {
-      post(job, { type: "movement", movement: entry.movement, tools: tools.get(job.id) ?? {}, duration_ms: entry.duration_ms, summary: cutTo(entry.output, 2_000) })
-      tools.delete(job.id)
-      calls.delete(job.id)
+/** The progress comments of one run: JSON bodies as the HTTP contract names them, committed with the step they tell of. */
+export class ProgressComments {
+  private calls: ReadonlyArray<ToolCall> = []
+  private counts: Record<string, number> = {}
+
+  bodies(entries: ReadonlyArray<JournalEntry>, events: ReadonlyArray<DurableEvent>): ReadonlyArray<string> {
+    const bodies: Array<Record<string, unknown>> = []
+    for (const entry of entries) {
+      if (entry.kind === "movement") this.counts = {}
+      else if (entry.kind === "answer") this.calls = entry.calls
+      else if (entry.kind === "results") bodies.push(...entry.results.map((result) => this.toolCall(entry.movement, result)))
+      else if (entry.kind === "transition") bodies.push({ type: "movement", movement: entry.movement, tools: this.counts, duration_ms: entry.duration_ms, summary: cutTo(entry.output, SUMMARY_CHARS) })
     }
+    for (const event of events) if (event.event === "checklist") bodies.push({ type: "checklist", ...event.data })
+    return bodies.map((body) => JSON.stringify(body))
   }
-  const onResult = (job: ClaimedJob, movement: string, result: ToolResult): void => {
-    const counts = tools.get(job.id) ?? {}
-    counts[result.name] = (counts[result.name] ?? 0) + 1
-    tools.set(job.id, counts)
-    const args = calls.get(job.id)?.get(result.call_id)?.arguments ?? ""
-    post(job, {
+
+  private toolCall(movement: string, result: ToolResult): Record<string, unknown> {
+    this.counts = { ...this.counts, [result.name]: (this.counts[result.name] ?? 0) + 1 }
+    const args = this.calls.find((call) => call.call_id === result.call_id)?.arguments ?? ""
+    return {
       type: "tool_call", call_id: result.call_id, movement, name: result.name, args: cutTo(args, PROGRESS_ARGS_CHARS),
       result: cutTo(result.output, PROGRESS_RESULT_CHARS), is_error: result.is_error, duration_ms: result.duration_ms, cache_hit: result.cache_hit,
-    })
-  }
-  return {
-    onRecorded: (job, entries, events) => {
-      if (job.parent_job_id !== null) return
-      for (const entry of entries) onEntry(job, entry)
-      for (const event of events) if (event.event === "checklist") post(job, { type: "checklist", ...event.data })
-    },
+    }
   }
 }

@@ -10,13 +10,13 @@ import { LlmClient } from "../llm/LlmClient.ts"
 import { Metrics } from "../metrics/Metrics.ts"
 import { offeredTools } from "../piece/offer.ts"
 import { parsePiece } from "../piece/parse.ts"
-import { play } from "../piece/play.ts"
+import { play, type Played } from "../piece/play.ts"
 import { EventLog } from "../store/EventLog.ts"
 import { Journal } from "../store/Journal.ts"
 import { TaskStore } from "../store/TaskStore.ts"
 import type { Tool } from "../tools/Tool.ts"
 import { Workspace } from "../workspace/Workspace.ts"
-import { activityListener, liveListener, metricsListener, progressListener } from "./listeners.ts"
+import { activityListener, liveListener, metricsListener, ProgressComments } from "./listeners.ts"
 import { makeRecorder } from "./recorder.ts"
 import type { PlayJob } from "./Runner.ts"
 import { Workers } from "./Workers.ts"
@@ -27,8 +27,9 @@ export interface PrepareOptions {
   readonly tools: ReadonlyArray<Tool>
 }
 
-const refused = (abort_reason: "unknown_piece" | "worker_exception", error: string, retryable: boolean): Outcome =>
-  ({ _tag: "Failed", abort_reason, error, retryable, resume_movement: null })
+const ended = (outcome: Outcome): Played => ({ outcome, closing: Effect.void })
+const refused = (abort_reason: "unknown_piece" | "worker_exception", error: string, retryable: boolean): Played =>
+  ended({ _tag: "Failed", abort_reason, error, retryable, resume_movement: null })
 
 /** Pieces by their exact text: a job plays the text that it started with, and many jobs play the same one. */
 const pieceCache = (max: number) => {
@@ -46,10 +47,7 @@ const pieceCache = (max: number) => {
 export const preparePlay = (options: PrepareOptions) => Effect.gen(function*() {
   const [workers, journal, tasks, workspace, events, metrics, llm] = [yield* Workers, yield* Journal, yield* TaskStore, yield* Workspace, yield* EventLog, yield* Metrics, yield* LlmClient]
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
-  const postProgress = (job: ClaimedJob, body: Record<string, unknown>) => {
-    runFork(tasks.comment({ task_id: job.task_id, job_id: job.id, author: "system", kind: "progress", body: JSON.stringify(body), mode: null }).pipe(Effect.ignore))
-  }
-  const listeners = [activityListener(workspace.log), metricsListener(metrics), liveListener(events), progressListener(postProgress)]
+  const listeners = [activityListener(workspace.log), metricsListener(metrics), liveListener(events)]
   const parsed = pieceCache(64)
 
   /** Optional context that cannot be read is left out with a warning and never fails the job (Q29). */
@@ -85,13 +83,15 @@ export const preparePlay = (options: PrepareOptions) => Effect.gen(function*() {
     const piece = parsed(job.piece_text)
     if (piece._tag === "Invalid") return refused("unknown_piece", `the piece "${job.piece}" is not valid: ${piece.errors.map((e) => `${e.path}: ${e.message}`).join("; ")}`, false)
     const endpoint = workers.endpoint(job.worker_id, job.required_model)
-    if (endpoint === null) return { _tag: "GivenBack", cause: "model", reason: `worker ${job.worker_id} does not offer the model "${job.required_model ?? ""}"` } satisfies Outcome
+    if (endpoint === null) return ended({ _tag: "GivenBack", cause: "model", reason: `worker ${job.worker_id} does not offer the model "${job.required_model ?? ""}"` })
     if (endpoint.note !== null) yield* Effect.logInfo(endpoint.note)
     const opened = yield* Effect.result(workspace.open(job.task.workspace))
     if (Result.isFailure(opened)) return refused("worker_exception", `the workspace cannot be used: ${opened.failure.message}`, true)
     // The first claim of a job has nothing journaled, so the common case reads nothing.
     const stored = job.fence === 1 ? [] : yield* journal.read(job.id)
-    const recorder = makeRecorder({ job, journal, first_seq: (stored.at(-1)?.seq ?? 0) + 1, tally, context_limit_tokens: workers.contextLimit(job.worker_id), listeners })
+    // Sub-jobs post no progress comments (P17).
+    const progress = job.parent_job_id === null ? new ProgressComments() : null
+    const recorder = makeRecorder({ comments: (entries, evs) => progress?.bodies(entries, evs) ?? [], job, journal, first_seq: (stored.at(-1)?.seq ?? 0) + 1, tally, context_limit_tokens: workers.contextLimit(job.worker_id), listeners })
     const run = runPort(job, piece.piece, opened.success, endpoint, recorder, draining)
     return yield* play({
       run, entries: stored.filter((entry) => entry.attempt === job.attempt).map((entry) => entry.entry), start_movement: job.resume_movement,

@@ -65,6 +65,8 @@ export interface RecorderOptions {
   readonly tally: RunTally
   readonly context_limit_tokens: number
   readonly listeners: ReadonlyArray<RunListener>
+  /** Bodies of the progress comments that a step gives rise to. */
+  readonly comments: (entries: ReadonlyArray<JournalEntry>, events: ReadonlyArray<DurableEvent>) => ReadonlyArray<string>
 }
 
 /** The recording part of a RunPort. Appends are awaited one after the other by the loop, so `seq` needs no lock. */
@@ -78,7 +80,7 @@ export const makeRecorder = (options: RecorderOptions): Pick<RunPort, "record" |
       const first = seq
       seq += entries.length
       if (patch !== undefined) progress = { ...progress, ...patch }
-      return journal.append({ job_id: job.id, task_id: job.task_id, fence: job.fence, attempt: job.attempt, seq: first, entries, events, progress }).pipe(
+      return journal.append({ job_id: job.id, task_id: job.task_id, fence: job.fence, attempt: job.attempt, seq: first, entries, events, comments: options.comments(entries, events), progress }).pipe(
         Effect.tap(() => Effect.sync(() => {
           tally.count(entries)
           for (const listener of listeners) listener.onRecorded(job, entries, events)

@@ -1,11 +1,9 @@
 // Events of a task: the durable ones from the database in commit order, the ephemeral ones live only. A reader follows
 // `after` and is woken by `subscribe`, so a durable event is never lost and never seen twice, whoever wrote it.
-import { and, asc, eq, gt } from "drizzle-orm"
 import { Context, Effect, Layer } from "effect"
 import type { StoreError } from "../job/errors.ts"
 import type { EphemeralEvent } from "../job/event.ts"
 import { Database } from "./Database.ts"
-import { events } from "./tables.ts"
 import { Writer } from "./Writer.ts"
 
 export interface StoredEvent {
@@ -33,6 +31,9 @@ export interface EventLogShape {
   readonly committed: (task_ids: Iterable<number>) => void
 }
 
+/** Every live stream asks this after every commit of its task, so it is a prepared text and not a built query. */
+const AFTER = "SELECT id, job_id, event, at, data FROM events WHERE task_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+
 export class EventLog extends Context.Service<EventLog, EventLogShape>()("attacca/store/EventLog") {
   static readonly layer = Layer.effect(EventLog, Effect.gen(function*() {
     const database = yield* Database
@@ -45,9 +46,10 @@ export class EventLog extends Context.Service<EventLog, EventLogShape>()("attacc
     writer.onCommit(committed)
     return EventLog.of({
       after: Effect.fn("EventLog.after")(function*(task_id, id, limit) {
-        const rows = yield* database.query((orm) =>
-          orm.select().from(events).where(and(eq(events.task_id, task_id), gt(events.id, id))).orderBy(asc(events.id)).limit(limit))
-        return rows.map((row): StoredEvent => ({ id: row.id, task_id: row.task_id, job_id: row.job_id, event: row.event, at: row.at, data: JSON.parse(row.data) as Record<string, unknown> }))
+        const rows = yield* database.read({ sql: AFTER, args: [task_id, id, limit] })
+        return rows.map(([at_id, job_id, event, at, data]): StoredEvent => ({
+          id: Number(at_id), task_id, job_id: String(job_id), event: String(event), at: Number(at), data: JSON.parse(String(data)) as Record<string, unknown>,
+        }))
       }),
       subscribe: (task_id, listener) => subscribe(listeners, task_id, listener),
       emit: (task_id, job_id, event) => {

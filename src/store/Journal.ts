@@ -22,6 +22,8 @@ export interface Append {
   readonly seq: number
   readonly entries: ReadonlyArray<JournalEntry>
   readonly events: ReadonlyArray<DurableEvent>
+  /** Bodies of progress comments that this step gives rise to. */
+  readonly comments: ReadonlyArray<string>
   readonly progress: Progress
 }
 

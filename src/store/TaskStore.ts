@@ -1,5 +1,5 @@
 // Tasks, their comments and their lists. `submit` writes task, first job, event and audit entry in one commit.
-import { and, asc, desc, eq, gt, lt, sql } from "drizzle-orm"
+import { and, asc, desc, eq, lt, sql } from "drizzle-orm"
 import type { SQL } from "drizzle-orm"
 import { Context, Effect, Layer } from "effect"
 import { v7 } from "uuid"
@@ -12,9 +12,9 @@ import { isAuditAction } from "./audit.ts"
 import { auditWrite, commentWrite } from "./commentWrite.ts"
 import { Database } from "./Database.ts"
 import { removeWrite } from "./moveWrites.ts"
-import { commentRecord, jobRecord, taskRecord } from "./records.ts"
+import { COMMENT_FIELDS, commentOfJson, jobRecord, taskRecord } from "./records.ts"
 import { submitWrite } from "./submitWrite.ts"
-import { audit, comments, jobs, tasks } from "./tables.ts"
+import { audit, jobs, tasks } from "./tables.ts"
 import { Wake } from "./Wake.ts"
 import { Writer } from "./Writer.ts"
 
@@ -92,9 +92,8 @@ const make = Effect.fn("TaskStore.make")(function*(ageing_ms: number) {
       return posted ?? (yield* new NotFound({ what: "task", id: String(comment.task_id) }))
     }),
     comments: Effect.fn("TaskStore.comments")(function*(task_id, { limit, cursor }) {
-      const after = cursor === null ? undefined : gt(comments.id, Number(cursor))
-      const rows = yield* database.query((orm) => orm.select().from(comments).where(and(eq(comments.task_id, task_id), after)).orderBy(asc(comments.id)).limit(limit + 1))
-      return page(rows.map(commentRecord), limit, ({ id }) => id)
+      const rows = yield* database.read({ sql: COMMENTS_AFTER, args: [task_id, cursor === null ? 0 : Number(cursor), limit + 1] })
+      return page(rows.map(([json]) => commentOfJson(String(json))), limit, ({ id }) => id)
     }),
     audit: (entry) => {
       const { action } = entry
@@ -106,6 +105,9 @@ const make = Effect.fn("TaskStore.make")(function*(ageing_ms: number) {
     }),
   })
 })
+
+/** Read at the start of every movement, so it is a prepared text and not a built query. */
+const COMMENTS_AFTER = `SELECT json_array(${COMMENT_FIELDS.map((field) => `c.${field}`).join(", ")}) FROM comments c WHERE c.task_id = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3`
 
 type Orm = Parameters<Parameters<Context.Service.Shape<typeof Database>["query"]>[0]>[0]
 

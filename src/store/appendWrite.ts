@@ -1,4 +1,4 @@
-// An append to a job's journal (Q6) as a write: events, entries and the job row's new figures in one commit, all where the
+// An append to a job's journal (Q6) as a write: events, entries, progress comments and the job row's new figures in one commit, all where the
 // row still has the run's fence. Entries and events travel as text inside the argument, so no shape that a model makes
 // (depth, odd characters) can upset the statement.
 import type { Append } from "./Journal.ts"
@@ -25,6 +25,13 @@ SELECT j.id, i.v->>3, j.fence, i.v->>2, ${NOW}, i.v->>4, i.v->>5 FROM i CROSS JO
 WHERE j.fence = i.v->>1 AND j.status = 'running'
   AND NOT EXISTS (SELECT 1 FROM journal x WHERE x.job_id = j.id AND x.seq = i.v->>3 AND x.fence = j.fence)`
 
+// Rows: 0 job_id, 1 fence, 2 body, 3 uid.
+const COMMENTS = `WITH ${rowsOf("i", "?1")}
+INSERT INTO comments (task_id, job_id, author, kind, body, created_at, uid)
+SELECT j.task_id, j.id, 'system', 'progress', i.v->>2, ${NOW}, i.v->>3 FROM i CROSS JOIN jobs j ON j.id = i.v->>0
+WHERE j.fence = i.v->>1 AND j.status = 'running' AND NOT EXISTS (SELECT 1 FROM comments c WHERE c.uid = i.v->>3)
+ORDER BY i.n`
+
 // Rows: 0 job_id, 1 fence, then the figures. A completed LLM call ends a row of give-backs (Q10).
 const FIGURES = `WITH ${tableOf("p", "?1", 12)}
 UPDATE jobs SET current_movement = p.c2, current_activity = p.c3, last_backend_id = p.c4, context_used_tokens = p.c5, context_limit_tokens = p.c6,
@@ -42,6 +49,7 @@ export const appendWrite: WriteKind<AppendOperation, boolean> = {
       events.map(({ event, data }, k) => [job_id, fence, event, JSON.stringify(data), k === 0 ? op : null, op]))
     const entries = inputs.flatMap(({ job_id, fence, attempt, seq, entries }) =>
       entries.map((entry, k) => [job_id, fence, attempt, seq + k, entry.kind, JSON.stringify(entry)]))
+    const comments = inputs.flatMap(({ job_id, fence, comments, op }) => comments.map((body, k) => [job_id, fence, body, `${op}/${k}`]))
     const figures = new Map(inputs.map(({ job_id, fence, progress: p }) => [`${job_id}/${fence}`, [
       job_id, fence, p.current_movement, p.current_activity, p.last_backend_id, p.context_used_tokens, p.context_limit_tokens,
       p.prompt_tokens, p.completion_tokens, p.cached_tokens, p.llm_calls, p.tool_calls,
@@ -49,6 +57,7 @@ export const appendWrite: WriteKind<AppendOperation, boolean> = {
     const statements = [
       ...(events.length === 0 ? [] : [{ sql: EVENTS, args: [toJson(events)] }]),
       ...(entries.length === 0 ? [] : [{ sql: ENTRIES, args: [toJson(entries)] }]),
+      ...(comments.length === 0 ? [] : [{ sql: COMMENTS, args: [toJson(comments)] }]),
       { sql: FIGURES, args: [toJson([...figures.values()])] },
     ]
     return {

@@ -47,7 +47,8 @@ WHERE k.c9 IS NOT NULL AND (k.c6 <> 1 OR k.s = 'waiting_human')`
 const ASKS = `WITH ${tableOf("p", "?2", SHARED)}
 INSERT INTO events (task_id, job_id, at, event, data) SELECT k.task_id, k.id, k.now, 'ask', k.c13 FROM (${DECIDED}) k WHERE k.c13 IS NOT NULL`
 
-const MOVE = `WITH ${tableOf("p", "?2", SHARED)}
+// Materialised, so that the planner looks each job up by its row instead of walking the table.
+const MOVE = `WITH ${tableOf("p", "?2", SHARED)}, k AS MATERIALIZED (${DECIDED})
 UPDATE jobs SET status = k.s, worker_id = iif(k.s IN ('queued', 'retry'), NULL, worker_id), node_id = iif(k.s IN ('queued', 'retry'), NULL, node_id), lease_expires_at = NULL, result = k.result,
   next_retry_at = CASE WHEN k.s = 'retry' THEN k.now + k.delay END,
   error_summary = CASE WHEN k.s = 'queued' THEN error_summary ELSE k.c2 END,
@@ -57,7 +58,7 @@ UPDATE jobs SET status = k.s, worker_id = iif(k.s IN ('queued', 'retry'), NULL, 
   current_activity = NULL, ask_count = ask_count + k.c8, give_backs = give_backs + k.c6,
   finished_at = CASE WHEN k.s IN (${quoted(TERMINAL)}) THEN k.now END,
   moved_at = k.now, moved_by = 'worker:' || worker_id, move = ${actionOf("k.s")}, move_detail = k.c7, move_id = k.op
-FROM (${DECIDED}) k WHERE jobs.rowid = k.rid
+FROM k WHERE jobs.rowid = k.rid
 RETURNING id, fence, task_id`
 
 const MOVED = "SELECT j.id, j.fence, j.task_id FROM json_each(?1) i CROSS JOIN jobs j ON j.id = i.value->>0 WHERE j.move_id = i.value->>3"

@@ -15,7 +15,7 @@ const playPiece = async (piece: Piece, script: Script, entries: ReadonlyArray<Jo
     promptContext: Effect.succeed({ task: made.run.job.task, comments: [], input_files: [], output_files: [], hand_off: null, continuation: null }),
     offeredTools: (movement: Movement) => Effect.succeed(offered(movement)),
     saveLessons: (lines) => Effect.sync(() => { lessons.push(...lines) }),
-  }).pipe(Effect.provide(made.llm)))
+  }).pipe(Effect.flatMap((played) => Effect.as(played.closing, played.outcome)), Effect.provide(made.llm)))
   return { ...made, outcome, lessons }
 }
 

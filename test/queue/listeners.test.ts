@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import type { ClaimedJob } from "../../src/job/record.ts"
-import { activityLine, activityListener, progressListener } from "../../src/queue/listeners.ts"
+import { activityLine, activityListener, ProgressComments } from "../../src/queue/listeners.ts"
 
 const job = { id: "j1", task_id: 1, worker_id: "gpu-a", required_role: "auto", parent_job_id: null, task: { workspace: "ws" } } as ClaimedJob
 const usage = { prompt_tokens: 100, completion_tokens: 20, cached_tokens: 90 }
@@ -32,21 +32,21 @@ describe("the activity log", () => {
 
 describe("progress comments", () => {
   it("give each call with arguments and result, cut with how much is missing, and the movement's counts at its end", () => {
-    const posted: Array<Record<string, unknown>> = []
-    const listener = progressListener((_, body) => posted.push(body))
-    listener.onRecorded(job, [{ kind: "movement", movement: "work", iteration: 1, at: 0, prompt: { system: "", task: "" } }], [])
-    listener.onRecorded(job, [answer], [])
-    listener.onRecorded(job, [results], [])
-    listener.onRecorded(job, [{ kind: "transition", movement: "work", next: "COMPLETE", output: "done", lessons: [], by: "model", duration_ms: 9 }], [])
-    expect(posted.map((p) => p["type"])).toEqual(["tool_call", "movement"])
-    expect(posted[0]).toMatchObject({ call_id: "c1", movement: "work", name: "Read", args: "{\"path\":\"a\"}", cache_hit: true })
-    expect(String(posted[0]!["result"])).toMatch(/… \(3616 characters more\)$/)
-    expect(posted[1]).toMatchObject({ movement: "work", tools: { Read: 1 }, duration_ms: 9, summary: "done" })
+    const progress = new ProgressComments()
+    const bodies = [
+      ...progress.bodies([{ kind: "movement", movement: "work", iteration: 1, at: 0, prompt: { system: "", task: "" } }], []),
+      ...progress.bodies([answer], []),
+      ...progress.bodies([results], []),
+      ...progress.bodies([{ kind: "transition", movement: "work", next: "COMPLETE", output: "done", lessons: [], by: "model", duration_ms: 9 }], []),
+    ].map((body) => JSON.parse(body) as Record<string, unknown>)
+    expect(bodies.map((body) => body["type"])).toEqual(["tool_call", "movement"])
+    expect(bodies[0]).toMatchObject({ call_id: "c1", movement: "work", name: "Read", args: "{\"path\":\"a\"}", cache_hit: true })
+    expect(String(bodies[0]!["result"])).toMatch(/… \(3616 characters more\)$/)
+    expect(bodies[1]).toMatchObject({ movement: "work", tools: { Read: 1 }, duration_ms: 9, summary: "done" })
   })
 
-  it("are not posted by sub-jobs", () => {
-    const posted: Array<unknown> = []
-    progressListener((_, body) => posted.push(body)).onRecorded({ ...job, parent_job_id: "p" }, [answer, results], [])
-    expect(posted).toEqual([])
+  it("show a checklist as it changes", () => {
+    const [body] = new ProgressComments().bodies([], [{ event: "checklist", data: { name: "plan", items: [{ text: "a", done: true }], summary: "1 of 1 done" } }])
+    expect(JSON.parse(body!)).toMatchObject({ type: "checklist", name: "plan", summary: "1 of 1 done" })
   })
 })

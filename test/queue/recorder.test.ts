@@ -12,7 +12,7 @@ const recording = (append: JournalShape["append"]) => {
   const tally = new RunTally()
   const heard: Array<string> = []
   const recorder = makeRecorder({
-    job, journal: { append, read: () => Effect.succeed([]) }, first_seq: 5, tally, context_limit_tokens: 4096,
+    job, journal: { append, read: () => Effect.succeed([]) }, first_seq: 5, comments: () => [], tally, context_limit_tokens: 4096,
     listeners: [{ onRecorded: (_, entries) => heard.push(...entries.map((e) => e.kind)), onEphemeral: (_, e) => heard.push(e.event) }],
   })
   return { recorder, heard, tally }
