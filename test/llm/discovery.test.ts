@@ -58,7 +58,7 @@ test("a port that accepts nothing costs no more than its time limit", async () =
   try {
     const at = performance.now()
     expect(await Effect.runPromise(discover([{ id: "vllm", port: Number(new URL(deaf.url).port) }]))).toEqual([])
-    expect(performance.now() - at).toBeLessThan(600)
+    expect(performance.now() - at).toBeLessThan(2_000)
   } finally {
     deaf.close()
   }

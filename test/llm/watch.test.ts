@@ -21,9 +21,9 @@ const expiry = (limits: Limits, during: (watch: Watch) => void = () => {}): Prom
 
 test("silence ends an attempt, unless bytes come", async () => {
   expect((await expiry({ deadline_ms: 10_000, idle_ms: 30, connect_ms: 10_000 })).why).toBe("silent")
-  const ticking = await expiry({ deadline_ms: 150, idle_ms: 60, connect_ms: 10_000 }, (watch) => {
+  const ticking = await expiry({ deadline_ms: 700, idle_ms: 450, connect_ms: 10_000 }, (watch) => {
     const tick = setInterval(() => watch.alive(), 10)
-    setTimeout(() => clearInterval(tick), 400)
+    setTimeout(() => clearInterval(tick), 1_000)
   })
   expect(ticking.why).toBe("timeout")
 })
