@@ -70,7 +70,8 @@ const execute = Effect.fnUntraced(function*(context: CallContext, call: ToolCall
     if (run.job.ask_count >= run.limits.max_asks) return { ...plain("No more questions can be asked in this job: decide yourself and say what you assumed."), events }
     return { result: textResult(call, "", false), events, ask: done.outcome }
   }
-  if (!done.outcome.isError) context.once.succeeded(offered, args)
+  if (done.outcome.isError) context.once.failed(offered, args)
+  else context.once.succeeded(offered, args)
   return {
     result: { call_id: call.call_id, name: call.name, output: done.outcome.output, is_error: done.outcome.isError, duration_ms: done.duration_ms, cache_hit: done.cache_hit },
     events, ask: null,

@@ -86,9 +86,10 @@ const recall = (context: CallContext, transcript: Transcript): void => {
       if (result === undefined) continue
       context.repetition.add(call.name, call.arguments)
       const tool = context.tools.find((t) => t.tool.name === call.name)
-      if (tool === undefined || result.is_error) continue
-      const checked = checkArguments(tool, call.arguments)
-      if (checked.ok) context.once.succeeded(tool, checked.args)
+      const checked = tool === undefined ? null : checkArguments(tool, call.arguments)
+      if (tool === undefined || !checked?.ok) continue
+      if (result.is_error) context.once.failed(tool, checked.args)
+      else context.once.succeeded(tool, checked.args)
     }
   }
 }

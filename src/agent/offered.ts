@@ -9,14 +9,27 @@ export interface OfferedTool extends NarrowedTool {
   readonly once: { readonly arg: string | null; readonly values: ReadonlyArray<unknown> } | null
 }
 
+/** A value whose call failed this often is passed over: a file that cannot be read must not hold the others up. */
+const MAX_FAILURES = 2
+
 export class OnceTracker {
   private readonly done = new Map<string, Set<unknown>>()
+  private readonly failures = new Map<string, number>()
 
   succeeded(tool: OfferedTool, args: Readonly<Record<string, unknown>>): void {
     if (tool.once === null) return
     const values = this.done.get(tool.tool.name) ?? new Set()
     values.add(tool.once.arg === null ? true : args[tool.once.arg])
     this.done.set(tool.tool.name, values)
+  }
+
+  /** A call for one of several values failed; the only call of a tool is asked for until it succeeds. */
+  failed(tool: OfferedTool, args: Readonly<Record<string, unknown>>): void {
+    if (tool.once === null || tool.once.arg === null || tool.once.values.length < 2) return
+    const key = JSON.stringify([tool.tool.name, args[tool.once.arg]])
+    const times = (this.failures.get(key) ?? 0) + 1
+    this.failures.set(key, times)
+    if (times >= MAX_FAILURES) this.succeeded(tool, args)
   }
 
   /** Enum values that are still to be asked for; `[true]` for a tool without one; empty when done or free. */

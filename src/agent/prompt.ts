@@ -86,7 +86,8 @@ export const taskPrompt = (options: {
   const placesEarlier = /\{(previous_output|output:[^}]+)\}/.test(movement.instruction)
   const format = context.task.output_format
   const parts: Array<string | null> = [
-    time,
+    // A model that can choose nothing has no date to judge, and a small one would copy it into its answer.
+    isForced(movement) ? null : time,
     placesTask ? null : `# Task\n${context.task.instruction}`,
     context.continuation === null ? null : `# Continues\n${context.continuation}`,
     context.hand_off === null ? null : `# Earlier attempt\n${context.hand_off}`,

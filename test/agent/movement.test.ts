@@ -172,6 +172,15 @@ describe("calls that the runtime asks for", () => {
     expect(r.end).toMatchObject({ next: "write", output: "alpha\n\nbeta", by: "runtime" })
   })
 
+  it("pass over one of several values whose call has failed twice", async () => {
+    const r = await playWith((request) => {
+      const path = (request.tools[0]!.function.parameters["properties"] as { path: { enum: ReadonlyArray<string> } }).path.enum[0]
+      return { calls: [["Read", { path }]] }
+    }, { movement, files: { "input/b.txt": "beta" }, once: [{ tool: "Read", arg: "path", values: ["input/gone.txt", "input/b.txt"] }] })
+    expect(r.requests).toHaveLength(3)
+    expect(r.end).toMatchObject({ next: "write", output: "beta" })
+  })
+
   it("end the movement without a question where there is nothing to call them with", async () => {
     const forced = { ...movement, tools: [{ ...entry("Read"), once: true }] }
     const made = scriptedRun({ piece: pieceOf([forced]), script: () => ({ text: "never asked" }) })

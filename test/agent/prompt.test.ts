@@ -50,6 +50,7 @@ describe("a movement's prompt", () => {
   it("says nothing about choices where every call is forced and one way leads on", () => {
     const forced: Movement = { ...movement, tools: [{ tool: "Read", with: {}, narrow: {}, once: true }], rules: [{ if: null, next: "write", resume: null }] }
     expect(isForced(forced)).toBe(true)
+    expect(prompt({ movement: forced })).not.toContain("It is Monday.")
     expect(systemPrompt(piece, forced, "low")).not.toContain("transition")
     expect(isForced(movement)).toBe(false)
   })
