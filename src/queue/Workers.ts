@@ -2,7 +2,7 @@
 // Claimer asks for free slots, Runner takes and gives them back. State changes are logged once, not each probe.
 import { Context, Effect, Latch, Layer } from "effect"
 import { chooseModel } from "../llm/chooseModel.ts"
-import { type Probe, probeEndpoint } from "../llm/probe.ts"
+import { type Probe, probeEndpoint, type ServerKind } from "../llm/probe.ts"
 import { DEFAULT_CONTEXT_TOKENS, findContextLimit } from "../llm/contextLimit.ts"
 import type { Endpoint } from "../llm/LlmClient.ts"
 import type { WorkerSettings } from "../settings/settings.ts"
@@ -19,6 +19,8 @@ interface State {
   settings: WorkerSettings
   healthy: boolean
   models: ReadonlyArray<string>
+  /** What answered the last good probe; it decides what a call may ask for. */
+  server: ServerKind | null
   context_limit_tokens: number | null
   last_error: string | null
   inflight: number
@@ -66,7 +68,7 @@ export class Workers extends Context.Service<Workers, WorkersShape>()("attacca/q
     const changed = () => listeners.forEach((listener) => listener())
     for (const settings of configured) {
       const probeNow = yield* Latch.make(false)
-      const state: State = { settings, healthy: false, models: [], context_limit_tokens: settings.context_limit_tokens, last_error: null, inflight: 0, failures: 0, reachable: settings.endpoint !== "", probeNow }
+      const state: State = { settings, healthy: false, models: [], server: null, context_limit_tokens: settings.context_limit_tokens, last_error: null, inflight: 0, failures: 0, reachable: settings.endpoint !== "", probeNow }
       states.set(settings.id, state)
       if (settings.enabled) yield* watch(state, wake.open, changed).pipe(Effect.forkScoped)
     }
@@ -93,7 +95,7 @@ export class Workers extends Context.Service<Workers, WorkersShape>()("attacca/q
         const choice = chooseModel({ required, configured: s.settings.model, offered: s.models })
         // A piece's own model is never replaced by another: the job waits for a worker that offers it (Q21).
         if (required !== null && choice.note !== null) return null
-        return { endpoint: { worker_id: id, url: s.settings.endpoint, api_key: s.settings.api_key, model: choice.model }, note: choice.note }
+        return { endpoint: { worker_id: id, url: s.settings.endpoint, api_key: s.settings.api_key, model: choice.model, ...(s.server === null ? {} : { server: s.server }) }, note: choice.note }
       },
       contextLimit: (id) => state(id)?.context_limit_tokens ?? DEFAULT_CONTEXT_TOKENS,
       records: () => [...states.values()].map((s) => ({
@@ -125,6 +127,7 @@ const apply = (state: State, probe: Probe, open: () => void, changed: () => void
   const first = state.failures === 0 && !was
   state.healthy = probe.healthy
   state.models = probe.healthy ? probe.models : state.models
+  state.server = probe.healthy ? probe.server : state.server
   state.last_error = probe.healthy ? null : probe.last_error
   state.failures = probe.healthy ? 0 : state.failures + 1
   if (was === probe.healthy && !first) return Effect.void

@@ -116,7 +116,7 @@ describe("the node's workers", () => {
         await until(() => workers.records()[0]!.healthy)
         expect(workers.endpoint("w1", "m9")).toBeNull()
         expect(workers.endpoint("w1", null)).toMatchObject({ endpoint: { model: "m1", url: llm.url }, note: expect.stringContaining("gone") })
-        expect(workers.endpoint("w1", "m1")).toMatchObject({ endpoint: { model: "m1" }, note: null })
+        expect(workers.endpoint("w1", "m1")).toMatchObject({ endpoint: { model: "m1", server: "openai" }, note: null })
       })
     } finally {
       await llm.close()
