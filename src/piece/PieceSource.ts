@@ -3,8 +3,8 @@
 // texts are read once; parsed pieces are kept by their text, so that a submit costs no parsing.
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { Context, Effect, Layer } from "effect"
+import { INSTALLATION } from "../settings/root.ts"
 import { InvalidInput, StoreError } from "../job/errors.ts"
 import type { Piece } from "../job/piece.ts"
 import { didYouMean } from "../settings/suggest.ts"
@@ -63,7 +63,7 @@ export interface PieceSourceOptions {
   readonly builtin_dir?: string
 }
 
-const BUILTIN_DIR = fileURLToPath(new URL("../../pieces", import.meta.url))
+const BUILTIN_DIR = join(INSTALLATION, "pieces")
 const MAX_PARSED = 256
 
 const isMissing = (cause: unknown) => cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR")

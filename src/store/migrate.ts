@@ -1,11 +1,12 @@
 // Brings a database to this program's schema at start. A database that knows a migration which this program does not
 // is from a newer version: it is refused untouched. Nodes that start together on one primary may race; one wins.
-import { fileURLToPath } from "node:url"
+import { join } from "node:path"
 import { readMigrationFiles } from "drizzle-orm/migrator"
+import { INSTALLATION } from "../settings/root.ts"
 import { StoreError } from "../job/errors.ts"
 import type { Connection } from "./sql.ts"
 
-const FOLDER = fileURLToPath(new URL("../../drizzle", import.meta.url))
+const FOLDER = join(INSTALLATION, "drizzle")
 const TABLE = "__drizzle_migrations"
 
 /** Rejects with a StoreError. `folder` is another folder of migrations, for tests. */

@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs"
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import { INSTALLATION } from "../../settings/root.ts"
 import { ENGINE_VERSION, INSTALL_TIMEOUT_MS } from "./limits.ts"
 import { withLock } from "./lock.ts"
 import type { Binary } from "./machine.ts"
@@ -11,7 +12,7 @@ import type { Report } from "./progress.ts"
 import { run } from "./run.ts"
 
 const JINJA_VERSION = "0.5.11"
-const LOCK_FILE = join(import.meta.dirname, "engine.lock")
+const LOCK_FILE = join(INSTALLATION, "src/llm/embedded/engine.lock")
 /** Written last: a folder without it was not finished. */
 const MARK = "installed.json"
 

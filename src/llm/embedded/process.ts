@@ -3,6 +3,7 @@
 // jobs keep their model while they drain.
 import { spawn, type ChildProcess } from "node:child_process"
 import { join } from "node:path"
+import { INSTALLATION } from "../../settings/root.ts"
 import { isRecord, messageOf } from "./values.ts"
 import type { GpuKind } from "./runtime.ts"
 
@@ -31,7 +32,7 @@ export class EngineFailed extends Error {
   }
 }
 
-const SERVER = join(import.meta.dirname, "server.ts")
+const SERVER = join(INSTALLATION, "src/llm/embedded/server.ts")
 const MAX_STDERR_CHARS = 2000
 const END_GRACE_MS = 2000
 /** A process that only computes needs none of the node's secrets. */
