@@ -39,6 +39,8 @@ const wantsColour = (interactive: boolean, env: Readonly<Record<string, string |
   return interactive
 }
 
+/** A terminal that does not know its width, or says 0. */
+const DEFAULT_COLUMNS = 80
 const ERASE = "\r\u001b[2K"
 
 export const outputTo = (sink: Sink, options: OutputOptions = {}): Output => {
@@ -63,7 +65,7 @@ export const outputTo = (sink: Sink, options: OutputOptions = {}): Output => {
     line: (text) => put(atStart ? `${text}\n` : `\n${text}\n`),
     live: (text) => {
       if (!interactive || !atStart) return
-      const next = fit(text, Math.max(10, (sink.columns ?? 80) - 1))
+      const next = fit(text, Math.max(10, (sink.columns || DEFAULT_COLUMNS) - 1))
       if (next === shown) return
       sink.write(ERASE + (next !== "" && colour ? `\u001b[2m${next}\u001b[22m` : next))
       shown = next

@@ -99,7 +99,7 @@ export class Progress {
     this.note = ""
     const worker = text(data["worker_id"])
     const attempt = num(data["attempt"])
-    const details = [worker === "" ? "" : `on ${oneLine(worker, 60)}`, attempt > 1 ? `attempt ${attempt}` : "", reason === "" ? "" : `(${reason})`].filter((one) => one !== "")
+    const details = [worker === "" ? "" : `on ${oneLine(worker, 60)}`, attempt > 1 ? `attempt ${attempt}` : "", reason === "" || reason === status ? "" : `(${reason})`].filter((one) => one !== "")
     const root = this.root_job()
     if (root !== null && job !== root) return this.say(job, "dim", [status, ...details].join(" "))
     this.out.line(this.out.paint(status === "failed" || status === "retry" ? "yellow" : "dim", [status, ...details].join(" ")))

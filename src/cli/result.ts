@@ -39,7 +39,7 @@ export const endText = (base: string, task: Task, out: Output): void => {
   if (task.status === "succeeded") out.line(out.paint("green", `task ${task.id} succeeded`) + out.paint("dim", ` (${figure})`))
   else if (task.status === "waiting_human") out.line(out.paint("yellow", `task ${task.id} waits for a person${job?.wait_reason == null ? "" : ` (${job.wait_reason})`}`))
   else {
-    out.line(out.paint("red", `task ${task.id} ${task.status}${job?.abort_reason == null ? "" : ` (${job.abort_reason})`}`) + out.paint("dim", ` (${figure})`))
+    out.line(out.paint("red", `task ${task.id} ${task.status}${job?.abort_reason == null || job.abort_reason === task.status ? "" : ` (${job.abort_reason})`}`) + out.paint("dim", ` (${figure})`))
     if (job?.error_summary != null) out.line(out.paint("red", clean(job.error_summary)))
   }
   if (task.result !== null && task.result !== "") {

@@ -28,7 +28,7 @@ const list = async (context: Context): Promise<number> => {
   }
   const rows = page.items.map((task) => [String(task.id), task.status, ago(task.created_at, Date.now()), oneLine(task.piece, 20), oneLine(task.title, 200)])
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  const columns = context.around.stdout.columns
+  const columns = context.around.stdout.columns || undefined
   for (const row of rows) {
     const line = row.map((cell, i) => (i === 0 ? cell.padStart(widths[0] ?? 0) : i < 4 ? cell.padEnd(widths[i] ?? 0) : cell)).join("  ")
     out.line(columns === undefined ? line : fit(line, columns))
