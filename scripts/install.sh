@@ -106,3 +106,14 @@ install_packages() {
   case $bun in "$tools"/*) ln -sf "../../${bun#"$root"/}" "$root/node_modules/.bin/bun" ;; esac
   unlock
 }
+
+# Sets `entry` to what a start runs: the sources in one file, which loads in half the time, made anew when one of them is
+# newer. Where that cannot be made the sources themselves are run. Packages with native parts or loaded late stay outside.
+bundle_node() {
+  entry=$stamps/node.js
+  if [ -f "$entry" ] && [ -z "$(find "$root/src" "$root/package.json" "$root/bun.lock" -newer "$entry" -print 2>/dev/null | head -n 1)" ]; then return; fi
+  if "$bun" build "$root/src/main.ts" --target=bun --outfile="$entry.$$" --minify-syntax --minify-whitespace --external libsql --external @libsql/client \
+    --external openai --external prom-client --external ajv --external jsonrepair --external re2js > "$tools/bundle.log" 2>&1 && mv -f "$entry.$$" "$entry" 2>/dev/null; then return; fi
+  rm -f "$entry.$$"
+  entry=$root/src/main.ts
+}

@@ -50,7 +50,8 @@ fi
 
 find_bun
 install_packages production
+bundle_node
 
 # Bun's fetch serves 256 requests at once unless told otherwise before it starts; each running job holds one.
 export BUN_CONFIG_MAX_HTTP_REQUESTS="${BUN_CONFIG_MAX_HTTP_REQUESTS:-65535}"
-exec "$bun" "$root/src/main.ts" "$@"
+exec "$bun" "$entry" "$@"

@@ -57,8 +57,8 @@ export const startProduct = async (options: { readonly max_concurrency: number }
     workers: [{ id: "w1", endpoint: model.url, model: "fake-1", max_concurrency: options.max_concurrency, context_limit_tokens: 128_000 }],
   }))
   const started = performance.now()
-  const child = Bun.spawn([process.execPath, join(ROOT, "src/main.ts"), "--config", join(dir, "attacca.yaml")], {
-    stdout: "ignore", stderr: "inherit", env: { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65535" },
+  const child = Bun.spawn(["sh", join(ROOT, "scripts/start.sh"), "--config", join(dir, "attacca.yaml")], {
+    stdout: "ignore", stderr: "inherit",
   })
   const base = `http://127.0.0.1:${free}`
   while (!(await fetch(`${base}/readyz`).then((r) => r.ok, () => false))) {
