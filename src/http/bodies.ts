@@ -11,20 +11,19 @@ export const MAX_KEY_CHARS = 255
 /** Role names and piece names are words, not texts. */
 export const MAX_NAME_CHARS = 100
 
-// The database keeps text up to its first NUL only.
-const noNul = (text: string) => !text.includes("\0")
-const Text = (max: number, described: string) => Schema.String.check(
-  Schema.isMinLength(1), Schema.isMaxLength(max), Schema.makeFilter((text) => noNul(text) || "expected text without NUL characters"),
-).annotate({ description: described })
-const Solid = (max: number, described: string) => Text(max, described).check(
-  Schema.makeFilter((text) => text.trim() !== "" || "expected more than blanks"))
+// The database keeps text up to its first NUL only. The last check carries the description, so it must be one that
+// is published; a pattern is published only with the flag `u`.
+const noNul = Schema.makeFilter((text: string) => !text.includes("\0") || "expected text without NUL characters")
+const notBlank = Schema.makeFilter((text: string) => text.trim() !== "" || "expected more than blanks")
+const Text = (max: number, described: string) => Schema.String.check(noNul, Schema.isMinLength(1), Schema.isMaxLength(max)).annotate({ description: described })
+const Solid = (max: number, described: string) => Schema.String.check(noNul, notBlank, Schema.isMinLength(1), Schema.isMaxLength(max)).annotate({ description: described })
 const Name = (described: string) => Schema.String.check(
-  Schema.makeFilter((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text) && text.length <= MAX_NAME_CHARS
-    || `expected a name of at most ${MAX_NAME_CHARS} letters, digits, ".", "_" or "-"`),
+  Schema.isMaxLength(MAX_NAME_CHARS),
+  Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]*$/u, { expected: 'a name of letters, digits, ".", "_" and "-"' }),
 ).annotate({ description: described })
 const optional = Schema.optionalKey
 const nullable = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
-const NotYet = (described: string) => Schema.optionalKey(Schema.Unknown).annotate({ description: `${described}. Not supported yet.` })
+const NotYet = (described: string) => Schema.optionalKey(Schema.Unknown).annotateKey({ description: `${described}. Not supported yet.` })
 
 export const TaskOptionsBody = Schema.Struct({
   mcp_disabled: optional(Schema.Boolean),

@@ -1,10 +1,9 @@
 // The form of a route: one value that app.ts registers and openapi.ts documents, so that the two cannot part. Routes are
 // grouped in routes/ as functions of the services.
 import { Effect, type Schema } from "effect"
-import { type InputIssue, NotFound } from "../job/errors.ts"
+import { type InputIssue, type InvalidInput, NotFound } from "../job/errors.ts"
 import { invalid } from "./body.ts"
 import type { Failure } from "./problem.ts"
-import type { InvalidInput } from "../job/errors.ts"
 
 export interface Call {
   readonly request: Request
@@ -63,6 +62,8 @@ export const taskId = (call: Call): Effect.Effect<number, NotFound> => {
 export const DEFAULT_LIMIT = 50
 export const MAX_LIMIT = 200
 
+const CURSOR = /^[1-9]\d{0,14}$/
+
 export const PAGE_PARAMETERS: ReadonlyArray<QueryParameter> = [
   { name: "limit", description: "How many items at most.", schema: { type: "integer", minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT } },
   { name: "cursor", description: "`next_cursor` of the page before.", schema: { type: "string" } },
@@ -86,7 +87,10 @@ export const readPage = (url: URL, others: Readonly<Record<string, ReadonlyArray
     const allowed = others[name]
     if (!known.includes(name)) errors.push({ path: name, message: `unknown parameter; known are ${known.join(", ")}` })
     else if (url.searchParams.getAll(name).length > 1) errors.push({ path: name, message: "given more than once" })
-    else if (name === "cursor") cursor = value
+    else if (name === "cursor") {
+      cursor = value
+      if (!CURSOR.test(value)) errors.push({ path: "cursor", message: "expected the `next_cursor` of a page of this list" })
+    }
     else if (name === "limit") {
       limit = /^\d{1,6}$/.test(value) ? Number(value) : 0
       if (limit < 1 || limit > MAX_LIMIT) errors.push({ path: "limit", message: `expected a whole number from 1 to ${MAX_LIMIT}` })

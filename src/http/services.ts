@@ -4,6 +4,7 @@ import { NotFound, type StoreError } from "../job/errors.ts"
 import type { AuditRecord, JobRecord } from "../job/record.ts"
 import { PieceSource } from "../piece/PieceSource.ts"
 import { CurrentSettings } from "../settings/CurrentSettings.ts"
+import type { AuditAction } from "../store/audit.ts"
 import { EventLog } from "../store/EventLog.ts"
 import { JobStore } from "../store/JobStore.ts"
 import { Journal } from "../store/Journal.ts"
@@ -62,7 +63,7 @@ export const gather = (ports: Ports) => Effect.gen(function*() {
     findJob: (id: string): Effect.Effect<JobRecord, NotFound | StoreError> => Effect.flatMap(jobs.get(id), (found) =>
       found === null ? Effect.fail(new NotFound({ what: "job", id: id.slice(0, 100) })) : Effect.succeed(found)),
     /** An entry in the audit log; that it cannot be written is logged and does not change the answer. */
-    audit: (action: string, task_id: number | null, detail: AuditRecord["detail"]) =>
+    audit: (action: AuditAction, task_id: number | null, detail: AuditRecord["detail"]) =>
       tasks.audit({ actor: OWNER, action, task_id, job_id: null, detail }).pipe(
         Effect.catch((error) => Effect.logWarning(`audit entry ${action} not written: ${error.message}`))),
   }

@@ -1,0 +1,77 @@
+// A whole HTTP surface over a real store in a directory of its own, for the tests of http/. No workers run; what a run would
+// write is written by the test through the store's own services.
+import { Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { makeApp } from "../../src/http/app.ts"
+import type { Ports } from "../../src/http/ports.ts"
+import { PieceSource } from "../../src/piece/PieceSource.ts"
+import { CurrentSettings } from "../../src/settings/CurrentSettings.ts"
+import { loadSettings } from "../../src/settings/load.ts"
+import type { WorkerSettings } from "../../src/settings/settings.ts"
+import { Database } from "../../src/store/Database.ts"
+import { storeLayer } from "../../src/store/layer.ts"
+import { Workspace } from "../../src/workspace/Workspace.ts"
+
+export const BASE = "http://127.0.0.1:3000"
+
+export interface TestApp extends Awaited<ReturnType<typeof startApp>> {}
+
+export interface TestOptions {
+  /** YAML of the configuration besides data_dir and database. */
+  readonly config?: string
+  readonly ports?: Partial<Ports>
+  readonly workers?: ReadonlyArray<WorkerSettings>
+}
+
+export const worker = (over: Partial<WorkerSettings> = {}): WorkerSettings => ({
+  id: "w1", endpoint: "http://user:pass@127.0.0.1:9/v1", model: "m", api_key: "k-secret", roles: ["auto"], max_concurrency: 2, proxy: false, vlm: false, enabled: true,
+  claims: true, size: "normal", healthcheck_interval_seconds: 30, context_limit_tokens: null, ...over,
+})
+
+export const startApp = async (options: TestOptions = {}) => {
+  const dir = mkdtempSync(join(tmpdir(), "attacca-http-"))
+  const file = join(dir, "attacca.yaml")
+  writeFileSync(file, `data_dir: ${dir}/data\n${options.config ?? ""}`)
+  const load = { config: file, env: {}, cwd: dir }
+  const loaded = await Effect.runPromise(loadSettings(load))
+  const { settings } = loaded
+  const layer = Layer.mergeAll(
+    CurrentSettings.layer(loaded, load),
+    Workspace.layer({ root: join(settings.data_dir, "workspaces") }),
+    PieceSource.layer({ custom_dir: settings.pieces.custom_dir, tools: [], models: Effect.succeed(null) }),
+  ).pipe(Layer.provideMerge(storeLayer({ url: settings.database.url, auth_token: null, lock: true, ageing_ms: 60_000, max_give_backs: 10 })))
+  const runtime = ManagedRuntime.make(layer)
+  const current = await runtime.runPromise(CurrentSettings)
+  const interrupted: Array<string> = []
+  const ports: Ports = {
+    control: { interrupt: (job_id) => Effect.sync(() => { interrupted.push(job_id) }) },
+    reload: Effect.suspend(() => current.reload),
+    workers: () => options.workers ?? [], metrics: async () => ({ type: "text/plain; version=0.0.4", text: "up 1\n" }),
+    node: null, stale_ms: 30_000, version: "0.0.0-test", ...options.ports,
+  }
+  const scope = Scope.makeUnsafe()
+  const app = await runtime.runPromise(makeApp(ports).pipe(Scope.provide(scope)))
+  const fetch = (path: string, init: RequestInit = {}) => app.fetch(new Request(new URL(path, BASE), init))
+  return {
+    app, dir, settings, interrupted, runtime, fetch,
+    run: runtime.runPromise,
+    /** Actions in the audit log, in order: of one task, or those of no task. */
+    auditActions: async (task_id: number | null) => {
+      const rows = await runtime.runPromise(Database.use((database) => database.read({ sql: "SELECT action FROM audit WHERE task_id IS ? ORDER BY id", args: [task_id] })))
+      return rows.map(([action]) => String(action))
+    },
+    json: async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+      const response = await fetch(path, { method, headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+      const text = await response.text()
+      return { status: response.status, headers: response.headers, body: (text === "" ? null : JSON.parse(text)) as never }
+    },
+    stop: async () => {
+      app.close()
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+      await runtime.dispose()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
