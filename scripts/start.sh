@@ -52,6 +52,11 @@ find_bun
 install_packages production
 bundle_node
 
+# A proxy for the outside world must not be asked for a model on this machine. The lower-case name wins where both are set.
+NO_PROXY=${no_proxy:-${NO_PROXY-}}
+NO_PROXY=${NO_PROXY:+$NO_PROXY,}localhost,127.0.0.1,::1
+no_proxy=$NO_PROXY
+export NO_PROXY no_proxy
 # Bun's fetch serves 256 requests at once unless told otherwise before it starts; each running job holds one.
 export BUN_CONFIG_MAX_HTTP_REQUESTS="${BUN_CONFIG_MAX_HTTP_REQUESTS:-65535}"
 exec "$bun" "$entry" "$@"

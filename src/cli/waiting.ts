@@ -7,7 +7,7 @@ const named = (worker: Worker): string => `${oneLine(worker.id, 40)}: ${oneLine(
 
 const workersText = (job: Job, workers: ReadonlyArray<Worker>): string => {
   const serving = workers.filter((worker) => worker.enabled && worker.claims && worker.roles.includes(job.required_role))
-  if (serving.length === 0) return `no enabled worker serves the role "${oneLine(job.required_role, 60)}"; see \`curl …/api/workers\` and the key workers of attacca.yaml`
+  if (serving.length === 0) return `no enabled worker serves the role "${oneLine(job.required_role, 60)}"; add it to a worker's roles in attacca.yaml`
   const healthy = serving.filter((worker) => worker.healthy)
   if (healthy.length === 0) return `no healthy worker (${serving.slice(0, 3).map(named).join("; ")})`
   if (healthy.every((worker) => worker.inflight >= worker.max_concurrency)) return "all workers are busy"

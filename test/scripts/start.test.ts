@@ -23,7 +23,7 @@ const bunText = (version: string, log: string, install = "exit 0") => `#!/bin/sh
 case $1 in
   --version) echo ${version} ;;
   install) echo "$*" >> "${log}"; mkdir -p node_modules; ${install} ;;
-  *) echo "pid $$"; echo "cwd $PWD"; echo "max $BUN_CONFIG_MAX_HTTP_REQUESTS"; echo "config $ATTACCA_CONFIG"; for a do echo "arg $a"; done ;;
+  *) echo "pid $$"; echo "cwd $PWD"; echo "max $BUN_CONFIG_MAX_HTTP_REQUESTS"; echo "config $ATTACCA_CONFIG"; echo "direct $NO_PROXY $no_proxy"; for a do echo "arg $a"; done ;;
 esac
 `
 
@@ -107,6 +107,13 @@ describe("start.sh", () => {
       linked.on("close", () => resolve(text))
     })
     expect(lines(out, "arg ")).toEqual([join(root, "src", "main.ts"), "x"])
+  })
+
+  it("asks no proxy for this machine, and keeps what the user excepted", async () => {
+    const own = "localhost,127.0.0.1,::1"
+    expect(lines((await run([])).stdout, "direct ")).toEqual([`${own} ${own}`])
+    expect(lines((await run([], { env: { NO_PROXY: "a" } })).stdout, "direct ")).toEqual([`a,${own} a,${own}`])
+    expect(lines((await run([], { env: { NO_PROXY: "a", no_proxy: "b" } })).stdout, "direct ")).toEqual([`b,${own} b,${own}`])
   })
 
   it("--help teaches without installing anything", async () => {
