@@ -9,11 +9,11 @@ import type { Terminal } from "./llm/embedded/progress.ts"
 import { LlmClient } from "./llm/LlmClient.ts"
 import { Metrics } from "./metrics/Metrics.ts"
 import { PieceSource } from "./piece/PieceSource.ts"
-import { claimerLayer } from "./queue/Claimer.ts"
-import { heartbeatLayer } from "./queue/Heartbeat.ts"
+import { Claimer } from "./queue/Claimer.ts"
+import { Heartbeat } from "./queue/Heartbeat.ts"
 import { preparePlay } from "./queue/prepare.ts"
 import { Presence } from "./queue/Presence.ts"
-import { rescuerLayer } from "./queue/Rescuer.ts"
+import { Rescuer } from "./queue/Rescuer.ts"
 import { Runner } from "./queue/Runner.ts"
 import { Workers } from "./queue/Workers.ts"
 import { CurrentSettings } from "./settings/CurrentSettings.ts"
@@ -80,12 +80,12 @@ export const nodeLayer = (options: NodeOptions) => {
   ))
   const lease_ttl_ms = settings.lease.ttl_seconds * 1000
   const services = Layer.mergeAll(
-    heartbeatLayer({ lease_ttl_ms, heartbeat_ms: settings.lease.heartbeat_seconds * 1000, max_silence_ms: 2 * settings.llm.timeout_minutes * MINUTE_MS }),
-    rescuerLayer({ node_id: options.node_id, interval_ms: RESCUE_INTERVAL_MS }),
+    Heartbeat.layer({ lease_ttl_ms, heartbeat_ms: settings.lease.heartbeat_seconds * 1000, max_silence_ms: 2 * settings.llm.timeout_minutes * MINUTE_MS }),
+    Rescuer.layer({ node_id: options.node_id, interval_ms: RESCUE_INTERVAL_MS }),
     Presence.layer({ node_id: options.node_id, url: options.url, version: options.version, interval_ms: PRESENCE_INTERVAL_MS }),
   )
   // The claimer stands above the rest, so that it is the first to stop and own dead leases are freed before the first claim.
-  return claimerLayer({ node_id: options.node_id, lease_ttl_ms, poll_ms: settings.queue.poll_seconds * 1000 }).pipe(
+  return Claimer.layer({ node_id: options.node_id, lease_ttl_ms, poll_ms: settings.queue.poll_seconds * 1000 }).pipe(
     Layer.provideMerge(services), Layer.provideMerge(runner), Layer.provideMerge(workers), Layer.provideMerge(llm), Layer.provideMerge(metrics), Layer.provideMerge(base),
   )
 }

@@ -13,8 +13,8 @@ const scripts = sourcesUnder("scripts")
 
 /** A folder imports itself and lower numbers only. `cli` is a client of the HTTP contract, so it sees no service at all. */
 const LAYER: Readonly<Record<string, number>> = {
-  settings: 0, job: 0, metrics: 0,
-  store: 1, llm: 1, wasm: 1, browser: 1, mcp: 1, sandbox: 1, vault: 1, workspace: 1, cli: 1,
+  settings: 0, job: 0,
+  metrics: 1, store: 1, llm: 1, wasm: 1, browser: 1, mcp: 1, sandbox: 1, vault: 1, workspace: 1, cli: 1,
   tools: 2, knowledge: 2,
   agent: 3,
   piece: 4,
@@ -199,9 +199,11 @@ describe("names", () => {
 describe("mirrors", () => {
   const mirrorOf = (path: string): string => path.replace(/^src\//, "test/").replace(/\.tsx?$/, "")
 
-  it("every module has a test at its own path", () => {
+  it("every module has a test at its own path, or one of its folder's tests calls it", () => {
+    const called = new Set(tests.filter(({ path }) => path.endsWith(".test.ts")).flatMap((test) =>
+      test.imports.map((one) => resolveImport(test, one.from)).filter((target) => target !== null && dirname(target).replace(/^src/, "test") === dirname(test.path))))
     const paths = tests.map(({ path }) => path)
-    const wrong = src.filter((source) => !source.typesOnly && NO_MIRROR[source.path] === undefined)
+    const wrong = src.filter((source) => !source.typesOnly && NO_MIRROR[source.path] === undefined && !called.has(source.path))
       .filter((source) => !paths.some((path) => path === `${mirrorOf(source.path)}.test.ts` || (path.startsWith(`${mirrorOf(source.path)}.`) && path.endsWith(".test.ts"))))
       .map((source) => `${source.path} has no ${mirrorOf(source.path)}.test.ts`)
     expect(wrong).toEqual(none)

@@ -142,7 +142,7 @@ const make = (options: MetricsOptions): { readonly shape: MetricsShape; readonly
         if (queue !== null) {
           set("queue_depth", queue.queued)
           set("queue_oldest_age_seconds", queue.oldest_queued_at === null ? 0 : Math.max(0, queue.now - queue.oldest_queued_at) / 1000)
-        }
+        } else for (const name of ["queue_depth", "queue_oldest_age_seconds"] as const) set(name, Number.NaN)
         return { type: on.registry.contentType, text: await on.registry.metrics() }
       },
     },

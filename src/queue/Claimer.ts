@@ -25,7 +25,7 @@ const claimOnce = (options: ClaimerOptions) => Effect.gen(function*() {
   }
 })
 
-export const claimerLayer = (options: ClaimerOptions) => Layer.effectDiscard(Effect.gen(function*() {
+const layer = (options: ClaimerOptions) => Layer.effectDiscard(Effect.gen(function*() {
   const wake = yield* Wake
   const jitter = () => options.poll_ms * (0.75 + Math.random() * 0.5)
   const round = claimOnce(options).pipe(
@@ -40,3 +40,6 @@ export const claimerLayer = (options: ClaimerOptions) => Layer.effectDiscard(Eff
     Effect.forkScoped,
   )
 }))
+
+/** A service that nobody asks anything: it works from its layer's start to its scope's end. */
+export const Claimer = { layer }

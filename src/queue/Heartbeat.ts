@@ -11,7 +11,7 @@ export interface HeartbeatOptions {
   readonly max_silence_ms: number
 }
 
-export const heartbeatLayer = (options: HeartbeatOptions) => Layer.effectDiscard(Effect.gen(function*() {
+const layer = (options: HeartbeatOptions) => Layer.effectDiscard(Effect.gen(function*() {
   const [jobs, runner, metrics] = [yield* JobStore, yield* Runner, yield* Metrics]
   const beat = Effect.gen(function*() {
     const leases = runner.leases()
@@ -24,3 +24,6 @@ export const heartbeatLayer = (options: HeartbeatOptions) => Layer.effectDiscard
   }).pipe(Effect.catchTag("StoreError", (error) => Effect.logWarning(`heartbeat: ${error.message}`)))
   yield* beat.pipe(Effect.repeat(Schedule.spaced(options.heartbeat_ms)), Effect.forkScoped)
 }))
+
+/** A service that nobody asks anything: it works from its layer's start to its scope's end. */
+export const Heartbeat = { layer }

@@ -9,7 +9,7 @@ export interface RescuerOptions {
   readonly interval_ms: number
 }
 
-export const rescuerLayer = (options: RescuerOptions) => Layer.effectDiscard(Effect.gen(function*() {
+const layer = (options: RescuerOptions) => Layer.effectDiscard(Effect.gen(function*() {
   const [jobs, wake] = [yield* JobStore, yield* Wake]
   const own = yield* jobs.rescueNode(options.node_id)
   if (own.length > 0) yield* Effect.logInfo(`${own.length} jobs of an earlier process of this node go on from their journal`)
@@ -20,3 +20,6 @@ export const rescuerLayer = (options: RescuerOptions) => Layer.effectDiscard(Eff
   )
   yield* Effect.sleep(options.interval_ms).pipe(Effect.andThen(round), Effect.repeat(Schedule.forever), Effect.forkScoped)
 }))
+
+/** A service that nobody asks anything: it works from its layer's start to its scope's end. */
+export const Rescuer = { layer }
