@@ -24,6 +24,8 @@ export interface App {
   readonly fetch: (request: Request, peer?: Peer) => Promise<Response>
   /** Ends every open event stream; for a server that is about to stop. */
   readonly close: () => void
+  /** Event streams that are open now. */
+  readonly openStreams: () => number
   readonly routes: ReadonlyArray<Route>
 }
 
@@ -119,6 +121,7 @@ export const makeApp = (ports: Ports) => Effect.gen(function*() {
       return secured(refused === null ? await hono.fetch(request) : await run(refuse(refused, request), request))
     },
     close: () => { for (const stream of streams) stream.close() },
+    openStreams: () => streams.size,
     routes,
   }
   return app

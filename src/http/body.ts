@@ -20,30 +20,33 @@ const declaredBytes = (request: Request): number | null => {
 
 export interface LimitedStream {
   readonly stream: ReadableStream<Uint8Array>
-  /** True once more than the limit came; the stream has then failed. */
-  readonly exceeded: () => boolean
+  /** Why the stream failed, where the body is to blame: more than the limit came, or its end never did. */
+  readonly failure: () => TooLarge | BadRequest | null
 }
+
+const cutOff = () => new BadRequest({ detail: "the body ended before it was complete" })
 
 /** The body as a stream that fails with TooLarge past `max_bytes`; an absent body is an empty stream. */
 export const limitedStream = (request: Request, max_bytes: number): Effect.Effect<LimitedStream, TooLarge> => Effect.suspend(() => {
   if ((declaredBytes(request) ?? 0) > max_bytes) return Effect.fail(new TooLarge({ max_bytes }))
   const reader = request.body?.getReader()
   let seen = 0
+  let failure: TooLarge | BadRequest | null = null
   const stream = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
-      const next = reader === undefined ? { done: true as const, value: undefined } : await reader.read()
-      if (next.done) return controller.close()
-      seen += next.value.byteLength
-      if (seen <= max_bytes) return controller.enqueue(next.value)
-      controller.error(new TooLarge({ max_bytes }))
-      await reader?.cancel().catch(() => undefined)
+      if (reader === undefined) return controller.close()
+      const next = await reader.read().catch(() => null)
+      if (next?.done === true) return controller.close()
+      seen += next?.value.byteLength ?? 0
+      if (next !== null && seen <= max_bytes) return controller.enqueue(next.value)
+      failure = next === null ? cutOff() : new TooLarge({ max_bytes })
+      controller.error(failure)
+      await reader.cancel().catch(() => undefined) // what is left of it is not wanted
     },
     cancel: (reason) => reader?.cancel(reason),
   }, { highWaterMark: 0 })
-  return Effect.succeed({ stream, exceeded: () => seen > max_bytes })
+  return Effect.succeed({ stream, failure: () => failure })
 })
-
-const cutOff = () => new BadRequest({ detail: "the body ended before it was complete" })
 
 const readBytes = (request: Request, max_bytes: number): Effect.Effect<Uint8Array, TooLarge | BadRequest> => {
   const declared = declaredBytes(request)
@@ -52,7 +55,7 @@ const readBytes = (request: Request, max_bytes: number): Effect.Effect<Uint8Arra
     return Effect.tryPromise({ try: async () => new Uint8Array(await request.arrayBuffer()), catch: cutOff }).pipe(
       Effect.filterOrFail((bytes) => bytes.byteLength <= max_bytes, () => new TooLarge({ max_bytes })))
   }
-  return Effect.flatMap(limitedStream(request, max_bytes), ({ stream, exceeded }) => Effect.tryPromise({
+  return Effect.flatMap(limitedStream(request, max_bytes), ({ stream, failure }) => Effect.tryPromise({
     try: async () => {
       const parts: Array<Uint8Array> = []
       for await (const part of stream as unknown as AsyncIterable<Uint8Array>) parts.push(part)
@@ -64,7 +67,7 @@ const readBytes = (request: Request, max_bytes: number): Effect.Effect<Uint8Arra
       }
       return all
     },
-    catch: () => exceeded() ? new TooLarge({ max_bytes }) : cutOff(),
+    catch: () => failure() ?? cutOff(),
   }))
 }
 

@@ -10,8 +10,8 @@ import { time } from "./views.ts"
 
 /** Proxies and browsers give up on a connection that is silent for longer than this. */
 export const PING_MS = 15_000
-/** Read from the log at once. */
-const BATCH = 200
+/** Read from the log at once: few enough that a batch of large tool arguments is some megabytes at most. */
+const BATCH = 64
 /** Ephemeral events kept for a client that does not read: a few seconds of a fast model. */
 const MAX_WAITING = 1_000
 const MAX_OUTPUT_BYTES = 2_048

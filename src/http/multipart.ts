@@ -7,7 +7,7 @@ import type { Readable as NodeReadable } from "node:stream"
 import type { InputIssue, InvalidInput } from "../job/errors.ts"
 import { type FileEntry, PathRefused, type WorkspaceError } from "../workspace/Workspace.ts"
 import { invalid, limitedStream, MAX_TEXT_BODY_BYTES } from "./body.ts"
-import { BadRequest, TooLarge } from "./problem.ts"
+import { BadRequest, type TooLarge } from "./problem.ts"
 
 /** As many as a list of files shows. */
 const MAX_FILES = 10_000
@@ -134,14 +134,13 @@ type RunStore = (effect: Effect.Effect<FileEntry, PathRefused | WorkspaceError>)
 
 /** Stores every file by `store`; fails with all wrong parts named. `max_bytes` bounds the whole body. */
 export const readUpload = (request: Request, max_bytes: number, store: StoreFile): Effect.Effect<Upload, UploadFailure> => Effect.gen(function*() {
-  const { stream, exceeded } = yield* limitedStream(request, max_bytes)
+  const { stream, failure } = yield* limitedStream(request, max_bytes)
   const run: RunStore = Effect.runPromiseExitWith(yield* Effect.context<never>())
   const parts = yield* Effect.tryPromise({
     try: (signal) => receive(stream, request.headers.get("content-type") ?? "", store, run, signal),
-    catch: (cause) => exceeded() ? new TooLarge({ max_bytes })
-      : new BadRequest({ detail: `the multipart body cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` }),
+    catch: (cause) => failure() ?? new BadRequest({ detail: `the multipart body cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` }),
   })
-  if (parts.failed !== null) return yield* exceeded() ? new TooLarge({ max_bytes }) : parts.failed
+  if (parts.failed !== null) return yield* failure() ?? parts.failed
   const missing = parts.task === null && !parts.errors.some((error) => error.path === "task")
   const errors = missing ? [...parts.errors, { path: "task", message: 'the part "task" with the JSON of the task is missing' }] : parts.errors
   if (errors.length > 0 || parts.task === null) return yield* invalid(errors)

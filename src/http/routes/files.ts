@@ -10,7 +10,7 @@ import { PathRefused, WorkspaceError } from "../../workspace/Workspace.ts"
 import { FileView, listOf } from "../answers.ts"
 import { limitedStream } from "../body.ts"
 import { fileResponse } from "../files.ts"
-import { BadRequest, type Failure, RangeOutside, TooLarge } from "../problem.ts"
+import { BadRequest, type Failure, RangeOutside } from "../problem.ts"
 import { type Call, json, type Route, taskId } from "../route.ts"
 import type { Services } from "../services.ts"
 import { fileView } from "../views.ts"
@@ -60,10 +60,9 @@ const upload = (services: Services, call: Call): Effect.Effect<Response, Failure
   // A folder, a pipe or a link at the name itself is refused here or replaced whole, never written through.
   const before = yield* resolve(services, task, `input/${name}`)
   const existed = statSync(before, { throwIfNoEntry: false })?.isFile() === true
-  const max_bytes = settings.http.max_body_bytes
-  const { stream, exceeded } = yield* limitedStream(call.request, max_bytes)
+  const { stream, failure } = yield* limitedStream(call.request, settings.http.max_body_bytes)
   const stored = yield* services.workspace.upload(task.workspace, name, stream).pipe(
-    Effect.mapError((error) => (exceeded() ? new TooLarge({ max_bytes }) : error)))
+    Effect.mapError((error) => failure() ?? error))
   yield* services.audit("file.uploaded", task.id, { path: stored.path, bytes: stored.bytes })
   return json(existed ? 200 : 201, fileView(stored), { location: `/api/tasks/${task.id}/files/input/${encodeURIComponent(name)}` })
 })
