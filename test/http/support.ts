@@ -1,17 +1,21 @@
 // A whole HTTP surface over a real store in a directory of its own, for the tests of http/. No workers run; what a run would
 // write is written by the test through the store's own services.
 import { Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { expect } from "vitest"
 import { makeApp } from "../../src/http/app.ts"
 import type { Ports } from "../../src/http/ports.ts"
+import type { Outcome } from "../../src/job/outcome.ts"
 import { PieceSource } from "../../src/piece/PieceSource.ts"
 import { CurrentSettings } from "../../src/settings/CurrentSettings.ts"
 import { loadSettings } from "../../src/settings/load.ts"
 import type { WorkerSettings } from "../../src/settings/settings.ts"
 import { Database } from "../../src/store/Database.ts"
+import { JobStore } from "../../src/store/JobStore.ts"
 import { storeLayer } from "../../src/store/layer.ts"
+import { TaskStore } from "../../src/store/TaskStore.ts"
 import { Workspace } from "../../src/workspace/Workspace.ts"
 
 export const BASE = "http://127.0.0.1:3000"
@@ -55,7 +59,7 @@ export const startApp = async (options: TestOptions = {}) => {
   const app = await runtime.runPromise(makeApp(ports).pipe(Scope.provide(scope)))
   const fetch = (path: string, init: RequestInit = {}) => app.fetch(new Request(new URL(path, BASE), init))
   return {
-    app, dir, settings, interrupted, runtime, fetch,
+    app, dir, settings, ports, interrupted, runtime, fetch,
     run: runtime.runPromise,
     /** Actions in the audit log, in order: of one task, or those of no task. */
     auditActions: async (task_id: number | null) => {
@@ -75,3 +79,52 @@ export const startApp = async (options: TestOptions = {}) => {
     },
   }
 }
+
+export interface Task {
+  readonly id: number
+  readonly title: string
+  readonly status: string
+  readonly piece: string
+  readonly job: { readonly id: string; readonly status: string; readonly wait_reason: string | null }
+  readonly files: { readonly input: ReadonlyArray<{ readonly path: string; readonly bytes: number }> }
+  readonly result: string | null
+}
+export interface Problem {
+  readonly status: number
+  readonly detail: string
+  readonly errors?: ReadonlyArray<{ readonly path: string; readonly message: string; readonly line?: number }>
+}
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: never
+}
+
+export const submitTo = async (app: TestApp, body: object = {}): Promise<Task> => (await app.json("POST", "/api/tasks", { instruction: "Do it", ...body })).body
+
+/** The problem of an answer, which must be one. */
+export const problem = (answer: Answer): Problem => {
+  expect(answer.headers.get("content-type")).toBe("application/problem+json")
+  const body: Problem = answer.body
+  expect(body.status).toBe(answer.status)
+  return body
+}
+export const paths = (answer: Answer): ReadonlyArray<string> => (problem(answer).errors ?? []).map((e) => e.path).sort()
+
+/** Claims until the task's job is claimed, as a worker would. */
+export const claimOf = async (app: TestApp, task_id: number) => {
+  for (;;) {
+    const [job] = await app.run(JobStore.use((jobs) => jobs.claim({ node_id: "n", slots: [{ worker_id: "w1", roles: ["auto"], models: null }], lease_ttl_ms: 60_000 })))
+    if (job === undefined) throw new Error("nothing is left to claim")
+    if (job.task_id === task_id) return job
+  }
+}
+export const finish = async (app: TestApp, task_id: number, outcome: Outcome) => {
+  const job = await claimOf(app, task_id)
+  const kept = await app.run(JobStore.use((jobs) => jobs.finish({ id: job.id, fence: job.fence, outcome, backoff_seconds: [60], movements: 1, context_actions: 0 })))
+  expect(kept).toBe(true)
+  return job
+}
+export const workspacesOf = (app: TestApp): ReadonlyArray<string> => readdirSync(join(app.settings.data_dir, "workspaces"))
+export const folderOf = async (app: TestApp, task_id: number): Promise<string> =>
+  join(app.settings.data_dir, "workspaces", (await app.run(TaskStore.use((tasks) => tasks.get(task_id))))?.task.workspace ?? "none")

@@ -1,4 +1,5 @@
-// Jobs: one job, its journal and its audit log.
+// Jobs by their id: the job itself, its journal and its audit log. The journal and the log come whole, in order; a journal is
+// bounded by its job's budget.
 import { Effect } from "effect"
 import { AuditView, JobView, listOf, TurnView } from "../answers.ts"
 import { json, type Route } from "../route.ts"
