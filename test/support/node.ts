@@ -184,7 +184,7 @@ const readEvents = async (base: string, id: number, until: (event: TaskEvent) =>
     }
     return seen
   } catch (cause) {
-    throw new Error(`${String(cause)}; seen: ${seen.map((event) => event.event).join(" ")}`)
+    throw new Error(`${String(cause)}; seen: ${seen.map((event) => event.event).join(" ")}`, { cause })
   } finally {
     clearTimeout(timer)
     stop.abort()
