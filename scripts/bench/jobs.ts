@@ -12,6 +12,8 @@ const READY_RUNS = 5
 const LATENCY_SAMPLES = 300
 const TURN_RUNS = 12
 const MANY = 2_000
+const MANY_DEADLINE_MS = 60_000
+const WARM_UP = 50
 
 export const ready = async (): Promise<ReadonlyArray<BenchRow>> => {
   const times: Array<number> = []
@@ -96,29 +98,39 @@ export const turns = async (): Promise<ReadonlyArray<BenchRow>> => {
   }
 }
 
+/** Jobs that reached a status, from the node's own metrics: watching 2,000 streams would cost what is to be measured. */
+const ended = async (product: Product): Promise<{ readonly succeeded: number; readonly all: number; readonly lag_ms: number }> => {
+  const text = await (await fetch(`${product.base}/metrics`)).text()
+  const counts = [...text.matchAll(/^jobs_total\{[^}]*status="(\w+)"[^}]*\} (\d+)/gm)].map(([, status, count]) => [status, Number(count)] as const)
+  return {
+    succeeded: counts.filter(([status]) => status === "succeeded").reduce((sum, [, n]) => sum + n, 0), all: counts.reduce((sum, [, n]) => sum + n, 0),
+    lag_ms: Number(/^event_loop_lag_seconds\{quantile="0.99"\} (\S+)/m.exec(text)?.[1]) * 1000,
+  }
+}
+
 export const many = async (): Promise<ReadonlyArray<BenchRow>> => {
   const product = await startProduct({ max_concurrency: MANY + 8 })
   try {
-    for (let i = 0; i < 5; i++) await product.finished(await product.submit(`SCENARIO:complete RUN:${runId()}`))
+    for (let i = 0; i < WARM_UP; i++) await product.finished(await product.submit(`SCENARIO:complete RUN:${runId()}`))
     const before = product.rss_kb()
     const start = performance.now()
-    const ids: Array<number> = []
-    for (let i = 0; i < MANY; i += 50) ids.push(...(await Promise.all(Array.from({ length: 50 }, () => product.submit(`SCENARIO:stream10s RUN:${runId()}`)))))
-    const submitted = performance.now()
     let peak = before
     const watch = setInterval(() => { peak = Math.max(peak, product.rss_kb()) }, 50)
-    const ends = await Promise.all(ids.map((id) => product.finished(id)))
+    for (let i = 0; i < MANY; i += 50) await Promise.all(Array.from({ length: 50 }, () => product.submit(`SCENARIO:stream10s RUN:${runId()}`)))
+    const submitted = performance.now()
+    let figures = await ended(product)
+    while (figures.all < MANY + WARM_UP && performance.now() - submitted < MANY_DEADLINE_MS) {
+      await Bun.sleep(250)
+      figures = await ended(product)
+    }
     clearInterval(watch)
     const wall = (performance.now() - submitted) / 1000
-    const failed = ends.filter((status) => status !== "succeeded").length
-    const metrics = await (await fetch(`${product.base}/metrics`)).text()
-    const lag = Number(/nodejs_eventloop_lag_p99_seconds (\S+)/.exec(metrics)?.[1] ?? Number.NaN) * 1000
     return [
       figure(`${MANY} submits over HTTP, 50 at once`, (submitted - start) / 1000, "s"),
       atMost(`${MANY} jobs at once, memory each`, (peak - before) / MANY, "KB", 150, "at most", "bare loops with the SDK: 61"),
-      atMost("event-loop lag p99", lag, "ms", 50, "at most"),
+      atMost("event-loop lag p99", figures.lag_ms, "ms", 50, "at most"),
       atMost("all done after the last submit", wall, "s", 15, "10 s of streaming and little more:", "none starved"),
-      atMost("jobs that did not succeed", failed, "", 0, "at most"),
+      atMost("jobs that did not succeed", MANY + WARM_UP - figures.succeeded, "", 0, "at most"),
     ]
   } finally {
     await product.close()

@@ -4,6 +4,7 @@ import { Context, Effect, Layer } from "effect"
 import type { Counter, Gauge, Histogram, Registry } from "prom-client"
 import type { Outcome } from "../job/outcome.ts"
 import type { ClaimedJob } from "../job/record.ts"
+import { type Lag, measureLag } from "./lag.ts"
 
 export const METRICS = [
   { name: "jobs_total", kind: "counter", labels: ["piece", "status", "profile"], help: "Jobs that reached succeeded, failed, aborted, cancelled, waiting_human or waiting_subtasks; a retry or a hand-back counts in none" },
@@ -15,6 +16,7 @@ export const METRICS = [
   { name: "queue_depth", kind: "gauge", labels: [], help: "Jobs waiting to be claimed, in the whole database" },
   { name: "queue_oldest_age_seconds", kind: "gauge", labels: [], help: "Age of the oldest job waiting to be claimed" },
   { name: "claims_total", kind: "counter", labels: [], help: "Jobs claimed by this node" },
+  { name: "event_loop_lag_seconds", kind: "gauge", labels: ["quantile"], help: "How late timers fired in the last minute" },
   { name: "lease_losses_total", kind: "counter", labels: [], help: "Runs of this node that lost their lease" },
 ] as const
 type Name = (typeof METRICS)[number]["name"]
@@ -26,6 +28,7 @@ export const metricsReference = (): ReadonlyArray<{ readonly name: string; reado
 const DURATION_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600, 1800, 7200]
 /** Values of an open label (models, backends) that are told apart; further ones share `other`. */
 const MAX_LABEL_VALUES = 64
+const LAG_QUANTILES = [0.5, 0.99, 1] as const
 const LOAD_AFTER_MS = 1_500
 const MAX_PENDING = 10_000
 
@@ -93,7 +96,7 @@ const bounded = () => {
   }
 }
 
-const make = (options: MetricsOptions): { readonly shape: MetricsShape; readonly warm: () => void } => {
+const make = (options: MetricsOptions, lag: Lag): { readonly shape: MetricsShape; readonly warm: () => void } => {
   let loaded: Loaded | null = null
   let loading: Promise<Loaded> | null = null
   const pending: Array<(on: Loaded) => void> = []
@@ -139,6 +142,7 @@ const make = (options: MetricsOptions): { readonly shape: MetricsShape; readonly
       toolCall: (call) => count("tool_calls_total", { tool_name: options.toolLabel(call.name), success: String(call.success) }),
       text: async (queue) => {
         const on = await ready()
+        for (const share of LAG_QUANTILES) act(() => (on.of("event_loop_lag_seconds") as Gauge).set({ quantile: String(share) }, lag.quantile(share) / 1000))
         if (queue !== null) {
           set("queue_depth", queue.queued)
           set("queue_oldest_age_seconds", queue.oldest_queued_at === null ? 0 : Math.max(0, queue.now - queue.oldest_queued_at) / 1000)
@@ -151,9 +155,13 @@ const make = (options: MetricsOptions): { readonly shape: MetricsShape; readonly
 
 export class Metrics extends Context.Service<Metrics, MetricsShape>()("attacca/metrics/Metrics") {
   static readonly layer = (options: MetricsOptions) => Layer.effect(Metrics, Effect.gen(function*() {
-    const { shape, warm } = make(options)
+    const lag = measureLag()
+    const { shape, warm } = make(options, lag)
     const timer = setTimeout(warm, LOAD_AFTER_MS)
-    yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
+    yield* Effect.addFinalizer(() => Effect.sync(() => {
+      clearTimeout(timer)
+      lag.stop()
+    }))
     return Metrics.of(shape)
   }))
 }

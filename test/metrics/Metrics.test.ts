@@ -60,7 +60,7 @@ describe("metrics", () => {
     for (const { name, help } of metricsReference()) expect(text).toContain(`# HELP ${name} ${help}`)
     expect(metricsReference()).toHaveLength(METRICS.length)
     expect(text).toContain("process_resident_memory_bytes")
-    expect(text).toContain("nodejs_eventloop_lag_p99_seconds")
+    expect(text).toContain("event_loop_lag_seconds{quantile=\"0.99\"}")
     expect(type).toContain("text/plain")
   })
 })
