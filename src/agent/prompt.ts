@@ -24,13 +24,23 @@ const MAX_FILES = 100
 const MAX_COMMENT_CHARS = 4_000
 const MAX_EARLIER_CHARS = 4_000
 
+/** Making a formatter costs a thousand times what using it costs; a node has one zone. */
+const formatters = new Map<string, Intl.DateTimeFormat>()
+const formatter = (timeZone: string): Intl.DateTimeFormat => {
+  const known = formatters.get(timeZone)
+  if (known !== undefined) return known
+  const made = new Intl.DateTimeFormat("en-GB", timeZone === "UTC" ? { weekday: "long", timeZone } : { weekday: "long", hour: "2-digit", minute: "2-digit", day: "2-digit", month: "2-digit", year: "numeric", timeZone })
+  formatters.set(timeZone, made)
+  return made
+}
+
 /** "Sunday 2026-11-22 18:45 UTC (19:45 in Europe/Berlin)"; the model judges relative dates by it. */
 export const timeNote = (now: number, timeZone: string): string => {
   const utc = new Date(now)
-  const day = new Intl.DateTimeFormat("en-GB", { weekday: "long", timeZone: "UTC" }).format(utc)
+  const day = formatter("UTC").format(utc)
   const stamp = utc.toISOString().slice(0, 16).replace("T", " ")
   if (timeZone === "UTC") return `It is ${day} ${stamp} UTC.`
-  const local = new Intl.DateTimeFormat("en-GB", { weekday: "long", hour: "2-digit", minute: "2-digit", day: "2-digit", month: "2-digit", year: "numeric", timeZone }).format(utc)
+  const local = formatter(timeZone).format(utc)
   return `It is ${day} ${stamp} UTC (${local} in ${timeZone}).`
 }
 

@@ -13,7 +13,7 @@ import { Wake } from "../store/Wake.ts"
 /** After a failure the endpoint is asked again soon, then less often, up to its regular interval. */
 const FIRST_RETRY_MS = 1_000
 /** Slots of one claim; more jobs come with the next claim at once. */
-const MAX_SLOTS = 256
+const MAX_SLOTS = 64
 
 interface State {
   settings: WorkerSettings

@@ -12,7 +12,7 @@ import { isAuditAction } from "./audit.ts"
 import { auditWrite, commentWrite } from "./commentWrite.ts"
 import { Database } from "./Database.ts"
 import { removeWrite } from "./moveWrites.ts"
-import { COMMENT_FIELDS, commentOfJson, jobRecord, taskRecord } from "./records.ts"
+import { COMMENT_FIELDS, commentOfJson, jobJson, jobOfJson, jobRecord, taskJson, taskOfJson, taskRecord } from "./records.ts"
 import { submitWrite } from "./submitWrite.ts"
 import { audit, jobs, tasks } from "./tables.ts"
 import { Wake } from "./Wake.ts"
@@ -72,8 +72,8 @@ const make = Effect.fn("TaskStore.make")(function*(ageing_ms: number) {
         return Effect.tap(writer.write(submitting, { job_id: v7(), task }), () => Effect.sync(wake.open))
       }),
     get: Effect.fn("TaskStore.get")(function*(id) {
-      const [row] = yield* database.query((orm) => withJob(orm).where(eq(tasks.id, id)))
-      return row === undefined ? null : taskWithJob(row)
+      const [row] = yield* database.read({ sql: TASK_WITH_JOB, args: [id] })
+      return row === undefined ? null : taskWithJobOfJson(String(row[0]), row[1] === null ? null : String(row[1]), row[2] === null ? null : Number(row[2]))
     }),
     list: Effect.fn("TaskStore.list")(function*({ limit, cursor, status }) {
       const wanted = status ?? null
@@ -108,6 +108,15 @@ const make = Effect.fn("TaskStore.make")(function*(ageing_ms: number) {
 
 /** Read at the start of every movement, so it is a prepared text and not a built query. */
 const COMMENTS_AFTER = `SELECT json_array(${COMMENT_FIELDS.map((field) => `c.${field}`).join(", ")}) FROM comments c WHERE c.task_id = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3`
+
+/** Every submission answers with its task, so this is a prepared text and not a built query. */
+const TASK_WITH_JOB = `SELECT ${taskJson("t")}, ${jobJson("j")}, j.moved_at FROM tasks t
+LEFT JOIN jobs j ON j.rowid = (SELECT max(x.rowid) FROM jobs x WHERE x.task_id = t.id AND x.parent_job_id IS NULL) WHERE t.id = ?1`
+
+const taskWithJobOfJson = (task: string, job: string | null, moved_at: number | null): TaskWithJob => {
+  const record = taskOfJson(task)
+  return { task: { ...record, updated_at: Math.max(record.updated_at, moved_at ?? 0) }, job: job === null || moved_at === null ? null : jobOfJson(job) }
+}
 
 type Orm = Parameters<Parameters<Context.Service.Shape<typeof Database>["query"]>[0]>[0]
 

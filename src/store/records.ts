@@ -37,6 +37,15 @@ export const taskRecord = (row: TaskRow, moved_at: number | null): TaskRecord =>
 /** SQL: the JSON array that `jobOfJson` reads, for a row of `jobs` under this alias. */
 export const jobJson = (alias: string): string => `json_array(${JOB_FIELDS.map((field) => `${alias}.${field}`).join(", ")})`
 
+/** SQL: the JSON array that `taskOfJson` reads, for a row of `tasks` under this alias. */
+export const taskJson = (alias: string): string => `json_array(${TASK_FIELDS.map((field) => `${alias}.${field}`).join(", ")})`
+
+export const taskOfJson = (json: string): TaskRecord => {
+  const task = pick(TASK_FIELDS, JSON.parse(json) as ReadonlyArray<unknown>)
+  task["options"] = JSON.parse(String(task["options"]))
+  return task as unknown as TaskRecord
+}
+
 export const jobOfJson = (json: string): JobRecord => pick(JOB_FIELDS, JSON.parse(json) as ReadonlyArray<unknown>) as unknown as JobRecord
 
 /** SQL: the JSON array that `claimedJob` reads, for a statement that returns rows of `jobs`. */
