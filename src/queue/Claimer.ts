@@ -1,6 +1,6 @@
 // Claims jobs for free slots (Q2, Q5, W4): woken by an enqueue, a freed slot or a worker that became healthy; polls with
 // jitter only as the fallback for what other nodes enqueue and for retries that fall due. Stops when the node drains.
-import { Effect, Layer, Schedule } from "effect"
+import { Cause, Effect, Layer, Schedule } from "effect"
 import { Metrics } from "../metrics/Metrics.ts"
 import { JobStore } from "../store/JobStore.ts"
 import { Wake } from "../store/Wake.ts"
@@ -33,6 +33,8 @@ const layer = (options: ClaimerOptions) => Layer.effectDiscard(Effect.gen(functi
     Effect.uninterruptible,
     Effect.retry(Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 4 }))),
     Effect.catchTag("StoreError", (error) => Effect.logWarning(`claim: ${error.message}`)),
+    // A fault in one round must not end claiming for good; the next round comes by poll or wake-up.
+    Effect.catchDefect((defect) => Effect.logError("claim broke", Cause.die(defect))),
   )
   yield* round.pipe(
     Effect.andThen(Effect.suspend(() => Effect.raceFirst(wake.next, Effect.sleep(jitter())))),
