@@ -1,6 +1,6 @@
 // Plays a piece: walks its movements from the journal's last position to a terminal, and answers the run's outcome. What a
 // fresh run, a retry and a resumed run do differs only in the entries that they start from. Called by queue/Runner.
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { foldMovement, Transcript } from "../agent/transcript.ts"
 import { type EarlierMovement, nextsOf, type PromptContext, resumeNote, systemPrompt, taskPrompt, timeNote } from "../agent/prompt.ts"
 import { maxOutputChars, type MovementEnd, playMovement } from "../agent/movement.ts"
@@ -93,14 +93,15 @@ const openMovement = (options: PlayOptions, movement: Movement, position: Positi
     system: systemPrompt(run.piece, movement, context.task.ask_policy),
     task: taskPrompt({ context, movement, instruction, earlier: position.earlier, time: timeNote(options.now, options.time_zone) }),
   }
-  yield* run.record([...first.entries, { kind: "movement", movement: movement.name, iteration, at: options.now, prompt }], [...first.events, { event: "movement_start", data: { movement: movement.name } }], { current_movement: movement.name, current_activity: null })
-  return new Transcript(prompt)
+  // The first question leaves while the movement's start is being committed; its answer is journaled after that commit.
+  const opening = yield* run.record([...first.entries, { kind: "movement", movement: movement.name, iteration, at: options.now, prompt }], [...first.events, { event: "movement_start", data: { movement: movement.name } }], { current_movement: movement.name, current_activity: null }).pipe(Effect.forkChild({ startImmediately: true }))
+  return { transcript: new Transcript(prompt), run: { ...run, record: (...step: Parameters<RunPort["record"]>) => Effect.andThen(Fiber.join(opening), run.record(...step)) } }
 })
 
-const recordTransition = (options: PlayOptions, movement: Movement, end: MovementEnd, startedAt: number): Effect.Effect<void, LeaseLost | StoreError> => Effect.gen(function*() {
+const recordTransition = (run: RunPort, options: PlayOptions, movement: Movement, end: MovementEnd, startedAt: number): Effect.Effect<void, LeaseLost | StoreError> => Effect.gen(function*() {
   const duration_ms = Math.round(performance.now() - startedAt)
   const entry = { kind: "transition", movement: movement.name, next: end.next, output: end.output, lessons: end.lessons, by: end.by, duration_ms } as const
-  yield* options.run.record([...end.closing.entries, entry], [...end.closing.events, { event: "movement_complete", data: { movement: movement.name, next: end.next, output: end.output, duration_ms } }], { current_activity: null })
+  yield* run.record([...end.closing.entries, entry], [...end.closing.events, { event: "movement_complete", data: { movement: movement.name, next: end.next, output: end.output, duration_ms } }], { current_activity: null })
   if (end.lessons.length > 0) yield* options.saveLessons(end.lessons.map((lesson) => ({ movement: movement.name, lesson })))
 })
 
@@ -136,12 +137,12 @@ const walk = (options: PlayOptions): Effect.Effect<Played, LoopError, LlmClient>
     const resumed = transcript !== null
     if (!resumed && position.started >= piece.max_movements) return yield* abort("max_movements", `the piece started ${position.started} movements, its limit`)
     const startedAt = performance.now()
-    const open = transcript ?? (yield* openMovement(options, movement, position, first))
+    const open = transcript === null ? yield* openMovement(options, movement, position, first) : { transcript, run }
     first = NOTHING
     const tools = yield* options.offeredTools(movement)
-    const end = yield* playMovement({ run, movement, tools, transcript: open, resumed })
+    const end = yield* playMovement({ run: open.run, movement, tools, transcript: open.transcript, resumed })
     if (!nextsOf(movement).includes(end.next)) return yield* new Stop({ outcome: { _tag: "Failed", abort_reason: "rule_no_match", error: `no rule of the movement "${movement.name}" leads to ${end.next}`, retryable: false, resume_movement: null } })
-    const transition = recordTransition(options, movement, end, startedAt)
+    const transition = recordTransition(open.run, options, movement, end, startedAt)
     position = {
       earlier: [...position.earlier, { movement: movement.name, next: end.next, output: end.output }],
       started: position.started + (resumed ? 0 : 1), next: end.next, lastOutput: end.output,
