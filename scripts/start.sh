@@ -57,8 +57,6 @@ NO_PROXY=${no_proxy:-${NO_PROXY-}}
 NO_PROXY=${NO_PROXY:+$NO_PROXY,}localhost,127.0.0.1,::1
 no_proxy=$NO_PROXY
 export NO_PROXY no_proxy
-# A proxy for the outside world must not be asked for servers of this machine.
-export NO_PROXY="${NO_PROXY:+$NO_PROXY,}localhost,127.0.0.1,::1" no_proxy="${no_proxy:+$no_proxy,}localhost,127.0.0.1,::1"
 # Bun's fetch serves 256 requests at once unless told otherwise before it starts; each running job holds one.
 export BUN_CONFIG_MAX_HTTP_REQUESTS="${BUN_CONFIG_MAX_HTTP_REQUESTS:-65535}"
 exec "$bun" "$entry" "$@"
