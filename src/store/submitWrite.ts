@@ -44,7 +44,8 @@ SELECT j.task_id, i.v->>2, i.v->>3, p.c0, p.c2, p.c7, p.c8, p.c9, p.c10, p.c11, 
 FROM i CROSS JOIN jobs j ON j.id = i.v->>0 CROSS JOIN p ON p.n = i.v->>1
 WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = j.task_id)`
 
-const ANSWER = "SELECT json_group_array(j.task_id ORDER BY i.key) FROM json_each(?1) i LEFT JOIN jobs j ON j.id = i.value"
+// An ORDER BY inside the aggregate is a syntax error for sqld's parser; a subquery's order holds before json_group_array.
+const ANSWER = "SELECT json_group_array(task_id) FROM (SELECT j.task_id AS task_id FROM json_each(?1) i LEFT JOIN jobs j ON j.id = i.value ORDER BY i.key)"
 
 const FIRST = `SELECT i.key, t.id, (SELECT j.id FROM jobs j WHERE j.task_id = t.id ORDER BY j.rowid LIMIT 1)
 FROM json_each(?1) i CROSS JOIN tasks t ON t.owner = i.value->>0 AND t.idempotency_key = i.value->>1`
