@@ -15,6 +15,7 @@ Start an Attacca node: the queue, the workers and the HTTP API in one process.
   npm start -- --no-sample           without the sample task of the very first start
 
   --config FILE   configuration (YAML); also ATTACCA_CONFIG=FILE
+  --version       print the version
   --no-sample     do not play the sample task on a first start without a configuration file
   -h, --help      this text
 
