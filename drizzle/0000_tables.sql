@@ -22,9 +22,9 @@ CREATE TABLE `comments` (
 	`created_at` integer NOT NULL,
 	`injected_at` integer,
 	`uid` text,
-	CONSTRAINT "comments_author" CHECK(author IN ('user', 'agent', 'system')),
-	CONSTRAINT "comments_kind" CHECK(kind IN ('message', 'ask', 'result', 'progress', 'event')),
-	CONSTRAINT "comments_mode" CHECK(mode IS NULL OR mode IN ('steer', 'queue', 'interrupt'))
+	CONSTRAINT "comments_author" CHECK(author = 'user' OR author = 'agent' OR author = 'system'),
+	CONSTRAINT "comments_kind" CHECK(kind = 'message' OR kind = 'ask' OR kind = 'result' OR kind = 'progress' OR kind = 'event'),
+	CONSTRAINT "comments_mode" CHECK(mode IS NULL OR mode = 'steer' OR mode = 'queue' OR mode = 'interrupt')
 );
 --> statement-breakpoint
 CREATE INDEX `comments_task` ON `comments` (`task_id`);--> statement-breakpoint
@@ -87,13 +87,13 @@ CREATE TABLE `jobs` (
 	`move` text NOT NULL,
 	`move_detail` text NOT NULL,
 	`move_id` text,
-	CONSTRAINT "jobs_status" CHECK(status IN ('queued', 'running', 'retry', 'waiting_human', 'waiting_subtasks', 'succeeded', 'failed', 'cancelled')),
-	CONSTRAINT "jobs_kind" CHECK(kind IN ('agent', 'reflection')),
-	CONSTRAINT "jobs_abort_reason" CHECK(abort_reason IS NULL OR abort_reason IN ('abort', 'loop', 'budget', 'max_turns', 'max_movements', 'timeout', 'no_transition', 'rule_error', 'rule_no_match', 'context', 'unknown_piece', 'settings', 'profile', 'llm_error', 'cancelled', 'worker_exception')),
-	CONSTRAINT "jobs_wait_reason" CHECK(wait_reason IS NULL OR wait_reason IN ('question', 'approval', 'quarantined', 'mcp_auth_required', 'model', 'role', 'lock', 'backoff', 'give_backs', 'take_over')),
+	CONSTRAINT "jobs_status" CHECK(status = 'queued' OR status = 'running' OR status = 'retry' OR status = 'waiting_human' OR status = 'waiting_subtasks' OR status = 'succeeded' OR status = 'failed' OR status = 'cancelled'),
+	CONSTRAINT "jobs_kind" CHECK(kind = 'agent' OR kind = 'reflection'),
+	CONSTRAINT "jobs_abort_reason" CHECK(abort_reason IS NULL OR abort_reason = 'abort' OR abort_reason = 'loop' OR abort_reason = 'budget' OR abort_reason = 'max_turns' OR abort_reason = 'max_movements' OR abort_reason = 'timeout' OR abort_reason = 'no_transition' OR abort_reason = 'rule_error' OR abort_reason = 'rule_no_match' OR abort_reason = 'context' OR abort_reason = 'unknown_piece' OR abort_reason = 'settings' OR abort_reason = 'profile' OR abort_reason = 'llm_error' OR abort_reason = 'cancelled' OR abort_reason = 'worker_exception'),
+	CONSTRAINT "jobs_wait_reason" CHECK(wait_reason IS NULL OR wait_reason = 'question' OR wait_reason = 'approval' OR wait_reason = 'quarantined' OR wait_reason = 'mcp_auth_required' OR wait_reason = 'model' OR wait_reason = 'role' OR wait_reason = 'lock' OR wait_reason = 'backoff' OR wait_reason = 'give_backs' OR wait_reason = 'take_over'),
 	CONSTRAINT "jobs_running" CHECK((status = 'running') = (lease_expires_at IS NOT NULL) AND (status <> 'running' OR (worker_id IS NOT NULL AND node_id IS NOT NULL))),
 	CONSTRAINT "jobs_started" CHECK(status <> 'running' OR (started_at IS NOT NULL AND fence >= 1)),
-	CONSTRAINT "jobs_finished" CHECK((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
+	CONSTRAINT "jobs_finished" CHECK((status = 'succeeded' OR status = 'failed' OR status = 'cancelled') = (finished_at IS NOT NULL)),
 	CONSTRAINT "jobs_retry_time" CHECK((status = 'retry') = (next_retry_at IS NOT NULL)),
 	CONSTRAINT "jobs_waiting_human" CHECK(status <> 'waiting_human' OR wait_reason IS NOT NULL),
 	CONSTRAINT "jobs_failed" CHECK(status <> 'failed' OR abort_reason IS NOT NULL OR error_summary IS NOT NULL),
@@ -108,7 +108,7 @@ CREATE INDEX `jobs_queue` ON `jobs` (`required_role`,`queue_key`,`created_at`) W
 CREATE INDEX `jobs_retry` ON `jobs` (`next_retry_at`,`required_role`,`queue_key`,`created_at`) WHERE status = 'retry';--> statement-breakpoint
 CREATE UNIQUE INDEX `jobs_lock` ON `jobs` (`lock_key`) WHERE status = 'running';--> statement-breakpoint
 CREATE INDEX `jobs_lease` ON `jobs` (`lease_expires_at`) WHERE status = 'running';--> statement-breakpoint
-CREATE INDEX `jobs_attention` ON `jobs` (`status`,`task_id`) WHERE status IN ('waiting_human', 'waiting_subtasks', 'failed', 'cancelled');--> statement-breakpoint
+CREATE INDEX `jobs_attention` ON `jobs` (`status`,`task_id`) WHERE status = 'waiting_human' OR status = 'waiting_subtasks' OR status = 'failed' OR status = 'cancelled';--> statement-breakpoint
 CREATE TABLE `journal` (
 	`job_id` text NOT NULL,
 	`seq` integer NOT NULL,
@@ -160,10 +160,10 @@ CREATE TABLE `tasks` (
 	`mission_brief` text,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
-	CONSTRAINT "tasks_priority" CHECK(priority IN ('low', 'medium', 'high')),
-	CONSTRAINT "tasks_output_format" CHECK(output_format IN ('text', 'markdown', 'json')),
-	CONSTRAINT "tasks_ask_policy" CHECK(ask_policy IN ('low', 'high')),
-	CONSTRAINT "tasks_visibility" CHECK(visibility IN ('private', 'org', 'public'))
+	CONSTRAINT "tasks_priority" CHECK(priority = 'low' OR priority = 'medium' OR priority = 'high'),
+	CONSTRAINT "tasks_output_format" CHECK(output_format = 'text' OR output_format = 'markdown' OR output_format = 'json'),
+	CONSTRAINT "tasks_ask_policy" CHECK(ask_policy = 'low' OR ask_policy = 'high'),
+	CONSTRAINT "tasks_visibility" CHECK(visibility = 'private' OR visibility = 'org' OR visibility = 'public')
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `tasks_idempotency` ON `tasks` (`owner`,`idempotency_key`) WHERE idempotency_key IS NOT NULL;--> statement-breakpoint

@@ -103,7 +103,7 @@ const make = Effect.fn("JobStore.make")(function*({ ageing_ms, max_give_backs }:
   return JobStore.of({
     claim: (request) => request.slots.length === 0 ? Effect.succeed([]) : writer.write(claiming, { ...request, token: v7() }),
     finish: (request) =>
-      Effect.map(writer.write(finishing, { ...request, op: v7() }), (task_id) => {
+      Effect.map(writer.write(finishing, request), (task_id) => {
         waking(task_id !== null)
         return task_id !== null
       }),

@@ -8,63 +8,63 @@ import type { Status } from "../job/state.ts"
 import { TERMINAL } from "../job/state.ts"
 import { actionOf } from "./audit.ts"
 import type { FinishRequest } from "./JobStore.ts"
-import { NOW, quoted, Shared, tableOf, toJson } from "./sql.ts"
+import { NOW, Shared, tableOf, toJson } from "./sql.ts"
 import type { SqlValue, Statement } from "./sql.ts"
 import { ORDER } from "./Writer.ts"
 import type { WriteKind } from "./Writer.ts"
 
-export interface Finish extends FinishRequest {
-  /** Id of this operation, to know its own move when it is written again. */
-  readonly op: string
-}
-
-// Each its own (?1): 0 id, 1 fence, 2 place of the shared row, 3 op, 4 result.
+// Each its own (?1): 0 id, 1 fence, 2 place of the shared row, 3 result.
 // Shared (?2): c0 status, c1 abort_reason, c2 error_summary, c3 wait_reason, c4 resume_movement, c5 retry delays (JSON) when
 // another attempt may help, c6 1 for a give-back that counts, c7 detail (JSON), c8 1 for a question that counts,
 // c9 comment kind, c10 its author, c11 its text, c12 give-backs in a row at which the job is parked, c13 `ask` event (JSON).
 const SHARED = 14
-const GUARD = `j.fence = i.value->>1 AND j.status = 'running'`
 
 /** `s` is where the job goes: the wished status, or what the row makes of it. */
-const DECIDED = `SELECT j.rowid AS rid, j.task_id, j.id, i.value->>3 AS op, i.value->>4 AS result, p.*, ${NOW} AS now, j.attempt, j.max_attempts,
+const DECIDED = `SELECT j.rowid AS rid, p.n AS place, i.value->>3 AS result, ${NOW} AS now,
     CASE WHEN p.c0 = 'retry' AND j.attempt >= j.max_attempts THEN 'failed' WHEN p.c6 = 1 AND j.give_backs + 1 >= p.c12 THEN 'waiting_human' ELSE p.c0 END AS s,
     p.c5->>('$[' || (min(j.attempt, json_array_length(p.c5)) - 1) || ']') AS delay
   FROM json_each(?1) i CROSS JOIN jobs j ON j.id = i.value->>0 CROSS JOIN p ON p.n = i.value->>2
-  WHERE ${GUARD}`
+  WHERE j.fence = i.value->>1 AND j.status = 'running'`
+
+// Materialised, so that the planner looks each job up by its row instead of walking the table.
+const WITH_DECIDED = `WITH ${tableOf("p", "?2", SHARED)}, k AS MATERIALIZED (${DECIDED})`
 
 const AT = "strftime('%Y-%m-%d %H:%M:%S', (k.now + k.delay) / 1000, 'unixepoch') || ' UTC'"
 const BODY = `CASE
-  WHEN k.s = 'retry' THEN 'Attempt ' || k.attempt || ' of ' || k.max_attempts || ' failed. ' || k.c11 || char(10) || 'The next attempt starts at ' || ${AT} || '.'
-  WHEN k.c0 = 'retry' THEN 'Attempt ' || k.attempt || ' of ' || k.max_attempts || ' failed, it was the last. ' || k.c11
-  WHEN k.c6 = 1 THEN 'The endpoint could not be reached ' || k.c12 || ' times in a row, so the job waits. ' || k.c11
-  ELSE k.c11 END`
+  WHEN k.s = 'retry' THEN 'Attempt ' || j.attempt || ' of ' || j.max_attempts || ' failed. ' || p.c11 || char(10) || 'The next attempt starts at ' || ${AT} || '.'
+  WHEN p.c0 = 'retry' THEN 'Attempt ' || j.attempt || ' of ' || j.max_attempts || ' failed, it was the last. ' || p.c11
+  WHEN p.c6 = 1 THEN 'The endpoint could not be reached ' || p.c12 || ' times in a row, so the job waits. ' || p.c11
+  ELSE p.c11 END`
 
-const COMMENTS = `WITH ${tableOf("p", "?2", SHARED)}
+const COMMENTS = `${WITH_DECIDED}
 INSERT INTO comments (task_id, job_id, author, kind, body, created_at)
-SELECT k.task_id, k.id, k.c10, k.c9, CASE WHEN k.c9 = 'result' THEN k.result ELSE ${BODY} END, k.now FROM (${DECIDED}) k
-WHERE k.c9 IS NOT NULL AND (k.c6 <> 1 OR k.s = 'waiting_human')`
+SELECT j.task_id, j.id, p.c10, p.c9, ${BODY}, k.now FROM k CROSS JOIN p ON p.n = k.place CROSS JOIN jobs j ON j.rowid = k.rid
+WHERE p.c9 IS NOT NULL AND (p.c6 = 0 OR k.s = 'waiting_human')`
 
-const ASKS = `WITH ${tableOf("p", "?2", SHARED)}
-INSERT INTO events (task_id, job_id, at, event, data) SELECT k.task_id, k.id, k.now, 'ask', k.c13 FROM (${DECIDED}) k WHERE k.c13 IS NOT NULL`
+const ASKS = `${WITH_DECIDED}
+INSERT INTO events (task_id, job_id, at, event, data)
+SELECT j.task_id, j.id, k.now, 'ask', p.c13 FROM k CROSS JOIN p ON p.n = k.place CROSS JOIN jobs j ON j.rowid = k.rid WHERE p.c13 IS NOT NULL`
 
-// Materialised, so that the planner looks each job up by its row instead of walking the table.
-const MOVE = `WITH ${tableOf("p", "?2", SHARED)}, k AS MATERIALIZED (${DECIDED})
-UPDATE jobs SET status = k.s, worker_id = iif(k.s IN ('queued', 'retry'), NULL, worker_id), node_id = iif(k.s IN ('queued', 'retry'), NULL, node_id), lease_expires_at = NULL, result = k.result,
+const MOVE = `${WITH_DECIDED}
+UPDATE jobs SET status = k.s, lease_expires_at = NULL, result = k.result,
+  worker_id = CASE WHEN k.s = 'queued' OR k.s = 'retry' THEN NULL ELSE worker_id END, node_id = CASE WHEN k.s = 'queued' OR k.s = 'retry' THEN NULL ELSE node_id END,
   next_retry_at = CASE WHEN k.s = 'retry' THEN k.now + k.delay END,
-  error_summary = CASE WHEN k.s = 'queued' THEN error_summary ELSE k.c2 END,
-  abort_reason = CASE WHEN k.s IN ('failed', 'cancelled') THEN k.c1 END,
-  wait_reason = CASE WHEN k.s = 'retry' THEN 'backoff' WHEN k.c6 = 1 AND k.s = 'waiting_human' THEN 'give_backs' WHEN k.s IN ('queued', 'waiting_human') THEN k.c3 END,
-  resume_movement = CASE WHEN k.c0 = 'queued' THEN resume_movement ELSE k.c4 END,
-  current_activity = NULL, ask_count = ask_count + k.c8, give_backs = give_backs + k.c6,
-  finished_at = CASE WHEN k.s IN (${quoted(TERMINAL)}) THEN k.now END,
-  moved_at = k.now, moved_by = 'worker:' || worker_id, move = ${actionOf("k.s")}, move_detail = k.c7, move_id = k.op
-FROM k WHERE jobs.rowid = k.rid
+  error_summary = CASE WHEN k.s = 'queued' THEN error_summary ELSE p.c2 END,
+  abort_reason = CASE WHEN k.s = 'failed' OR k.s = 'cancelled' THEN p.c1 END,
+  wait_reason = CASE k.s WHEN 'retry' THEN 'backoff' WHEN 'queued' THEN p.c3 WHEN 'waiting_human' THEN CASE WHEN p.c6 = 1 THEN 'give_backs' ELSE p.c3 END END,
+  resume_movement = CASE WHEN p.c0 = 'queued' THEN resume_movement ELSE p.c4 END,
+  current_activity = NULL, ask_count = ask_count + p.c8, give_backs = give_backs + p.c6,
+  finished_at = CASE k.s ${[...TERMINAL].map((status) => `WHEN '${status}' THEN k.now`).join(" ")} END,
+  moved_at = k.now, moved_by = 'worker:' || worker_id, move = ${actionOf("k.s")}, move_detail = p.c7
+FROM k CROSS JOIN p ON p.n = k.place WHERE jobs.rowid = k.rid
 RETURNING id, fence, task_id`
 
-const MOVED = "SELECT j.id, j.fence, j.task_id FROM json_each(?1) i CROSS JOIN jobs j ON j.id = i.value->>0 WHERE j.move_id = i.value->>3"
+/** Said after a lost reply: no other write than a finish leaves a worker as the mover, and no later run the same fence. */
+const MOVED = `SELECT j.id, j.fence, j.task_id FROM json_each(?1) i CROSS JOIN jobs j ON j.id = i.value->>0
+WHERE j.fence = i.value->>1 AND j.status <> 'running' AND j.moved_by LIKE 'worker:%'`
 
 /** `max_give_backs`: connection failures in a row after which a job is parked (Q10). Answers the task, null when the guard missed. */
-export const finishWrite = (max_give_backs: number): WriteKind<Finish, number | null> => ({
+export const finishWrite = (max_give_backs: number): WriteKind<FinishRequest, number | null> => ({
   name: "finish",
   order: ORDER.finish,
   touches: (output, _input, mark) => { if (output !== null) mark(output) },
@@ -72,7 +72,7 @@ export const finishWrite = (max_give_backs: number): WriteKind<Finish, number | 
     const shared = new Shared()
     const seen = new Set<string>()
     const rows = inputs.flatMap((input) => {
-      const row = [input.id, input.fence, shared.place(sharedOf(input, max_give_backs)), input.op, resultOf(input.outcome)]
+      const row = [input.id, input.fence, shared.place(sharedOf(input, max_give_backs)), resultOf(input.outcome)]
       const key = `${input.id}/${input.fence}`
       return seen.has(key) ? [] : (seen.add(key), [row])
     })
@@ -138,18 +138,17 @@ const WAITS_FOR = { shutdown: null, connection: null, lease: null, role: "role",
 interface Note {
   readonly kind: string
   readonly author: string
-  /** Null: the result itself. */
-  readonly text: string | null
+  readonly text: string
 }
 
-/** What the finish posts. A give-back is silent, unless it is one too many. */
+/** What the finish posts. A success posts its result by the schema's trigger; a give-back is silent, unless it is one too many. */
 const commentOf = (outcome: Outcome): Note | null => {
   switch (outcome._tag) {
-    case "Succeeded": return { kind: "result", author: "agent", text: null }
     case "Failed": return { kind: "event", author: "system", text: `${outcome.retryable ? "" : "The job failed. "}Reason: ${outcome.abort_reason}. ${outcome.error}` }
     case "Cancelled": return { kind: "event", author: "system", text: outcome.summary }
     case "WaitingHuman": return { kind: "ask", author: "agent", text: outcome.question }
     case "GivenBack": return outcome.cause === "connection" ? { kind: "event", author: "system", text: outcome.reason } : null
+    case "Succeeded":
     case "WaitingSubtasks": return null
     default: return outcome satisfies never
   }
