@@ -3,6 +3,7 @@
 // process (`server.ts`); a request is checked by `plan` before it waits.
 import { availableParallelism, freemem } from "node:os"
 import { basename } from "node:path"
+import { formOf } from "./form.ts"
 import { callGrammar, schemaGrammar } from "./grammar.ts"
 import { gbnf } from "./gbnf.ts"
 import { CALL_PREFIX, Generation, type Answer, type Delta, type Plan, type Tools } from "./generate.ts"
@@ -125,10 +126,12 @@ export class Engine {
   /** Checks a request and works out what its answer needs. Throws RequestRefused. */
   plan(body: ChatBody): Plan {
     const thinking = body.thinking && body.choice.mode !== "required" && body.schema === null
-    const prompt = this.#template.render(body.messages, body.tools, thinking)
     const allowed = this.#allowed(body)
     const forced = body.choice.mode === "required" && allowed.length > 0
     const only = forced && allowed.length === 1 ? allowed[0] : undefined
+    const form = only === undefined || this.#template.dialect.native ? null : formOf({ ...only.parameters, type: "object" })
+    // A call that is written as plain text needs no word about tools, and a small model is better off without.
+    const prompt = this.#template.render(body.messages, form === null ? body.tools : [], thinking)
     const grammar = body.schema !== null && allowed.length === 0 ? schemaGrammar(body.schema) : callGrammar(allowed, "arguments", only !== undefined)
     if (grammar === null && (forced || body.schema !== null)) {
       const what = forced ? `no arguments can satisfy the schema of ${allowed.map((tool) => tool.name).join(", ")}` : "nothing can satisfy response_format"
@@ -137,9 +140,9 @@ export class Engine {
     const { dialect } = prompt
     // A template may open the model's thinking itself: a forced answer closes it again.
     const inThought = /<think>\s*$/.test(prompt.text)
-    const start = forced ? "call" : body.schema !== null && grammar !== null && allowed.length === 0 ? "json" : "text"
+    const start = form !== null ? "form" : forced ? "call" : body.schema !== null && grammar !== null && allowed.length === 0 ? "json" : "text"
     const closing = inThought && start !== "text" ? "\n</think>\n\n" : ""
-    const prefix = start === "call" ? dialect.open + CALL_PREFIX + (only === undefined ? "" : ` ${JSON.stringify(only.name)}, "arguments":`) : ""
+    const prefix = form !== null ? form.prefix : start === "call" ? dialect.open + CALL_PREFIX + (only === undefined ? "" : ` ${JSON.stringify(only.name)}, "arguments":`) : ""
     const tokens = this.#tokens(prompt.text + closing + prefix)
     const room = this.info.context - tokens.length
     if (room < 1) {
@@ -147,7 +150,7 @@ export class Engine {
         `This model's maximum context length is ${this.info.context} tokens, but the messages hold ${tokens.length} tokens.`, "messages")
     }
     return {
-      tokens, start, prefix, dialect, grammar, parallel: body.parallel && only === undefined, stop: [...body.stop, ...prompt.stop],
+      tokens, start, prefix, dialect, grammar, form: form === null || only === undefined ? null : { tool: only.name, form }, parallel: body.parallel && only === undefined, stop: [...body.stop, ...prompt.stop],
       thinking: inThought && start === "text", max_tokens: Math.min(room, body.max_tokens ?? DEFAULT_MAX_TOKENS), sampling: samplingOf(body.sampling, this.info.parameters),
     }
   }

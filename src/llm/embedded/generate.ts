@@ -2,6 +2,7 @@
 // text, tool calls under a grammar, constrained JSON). Every wait ends soon after the signal. Called by `engine.ts`, one
 // at a time.
 import { CallStream, type CallDelta } from "./calls.ts"
+import { FormStream, type Form } from "./form.ts"
 import { Gate } from "./gate.ts"
 import { CHUNK_TARGET_MS, MAX_CALLS, MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS } from "./limits.ts"
 import { Matcher } from "./match.ts"
@@ -22,12 +23,14 @@ export type Delta =
 export interface Plan {
   /** The prompt, and behind it what a forced call begins with. */
   readonly tokens: ReadonlyArray<Token>
-  readonly start: "text" | "call" | "json"
+  readonly start: "text" | "call" | "form" | "json"
   /** Text of the forced beginning. */
   readonly prefix: string
   readonly dialect: Dialect
   /** Of calls and of constrained JSON; null when neither can occur. */
   readonly grammar: Grammar | null
+  /** Of a forced call that is written as text or list; its grammar is used then. */
+  readonly form: { readonly tool: string; readonly form: Form } | null
   readonly parallel: boolean
   readonly stop: ReadonlyArray<string>
   readonly thinking: boolean
@@ -84,6 +87,7 @@ export class Generation {
     const cached = await this.#seek(true)
     const prompted = performance.now()
     if (this.#plan.start === "json") await this.#json()
+    else if (this.#plan.form !== null) await this.#written(this.#plan.form)
     else {
       let call = this.#plan.start === "call" || await this.#freeText()
       for (let prefix = this.#plan.prefix; call && !this.#cut; prefix = "") {
@@ -176,12 +180,7 @@ export class Generation {
   async #call(prefix: string): Promise<void> {
     const { grammar, dialect } = this.#plan
     if (grammar === null) return
-    const stream = new CallStream(this.#calls.length, `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`)
-    this.#calls.push(stream)
-    const write = (piece: string) => {
-      const delta = stream.push(piece)
-      if (delta !== null) this.#emit({ kind: "call", call: delta })
-    }
+    const write = this.#newCall()
     // Only a first call may have its tool fixed; a further one chooses among what the grammar allows.
     const named = prefix.length > dialect.open.length + CALL_PREFIX.length
     if (prefix === "") {
@@ -190,6 +189,23 @@ export class Generation {
     }
     write(prefix === "" || !named ? CALL_PREFIX : prefix.slice(dialect.open.length))
     await this.#constrained(grammar, write)
+  }
+
+  #newCall(): (piece: string) => void {
+    const stream = new CallStream(this.#calls.length, `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`)
+    this.#calls.push(stream)
+    return (piece) => {
+      const delta = stream.push(piece)
+      if (delta !== null) this.#emit({ kind: "call", call: delta })
+    }
+  }
+
+  async #written({ tool, form }: NonNullable<Plan["form"]>): Promise<void> {
+    const write = this.#newCall()
+    const stream = new FormStream(form)
+    write(`${CALL_PREFIX} ${JSON.stringify(tool)}, "arguments": `)
+    await this.#constrained(form.grammar, (piece) => write(stream.push(piece)))
+    write(`${stream.end()}}`)
   }
 
   async #json(): Promise<void> {

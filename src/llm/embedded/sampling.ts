@@ -6,7 +6,7 @@ import type { EvaluateOptions, GrammarState, Token } from "./runtime.ts"
 const PENALTY_WINDOW_TOKENS = 64
 const SMALL_PARAMETERS = 1e9
 
-const GREEDY: Omit<Sampling, "seed"> = { temperature: 0, top_p: 1, top_k: 0, min_p: 0, repeat_penalty: 1.1, frequency_penalty: 0, presence_penalty: 0, dry_multiplier: 0 }
+const GREEDY: Omit<Sampling, "seed"> = { temperature: 0, top_p: 1, top_k: 0, min_p: 0, repeat_penalty: 1.05, frequency_penalty: 0, presence_penalty: 0, dry_multiplier: 0 }
 const MILD: Omit<Sampling, "seed"> = { temperature: 0.3, top_p: 0.9, top_k: 40, min_p: 0.05, repeat_penalty: 1.05, frequency_penalty: 0, presence_penalty: 0, dry_multiplier: 0 }
 
 /** `parameters`: of the model; null when its file does not tell. */
