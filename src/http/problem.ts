@@ -3,6 +3,7 @@
 import { Schema } from "effect"
 import type { Conflict, IllegalMove, InputIssue, InvalidInput, LeaseLost, NotFound, StoreError } from "../job/errors.ts"
 import type { PathRefused, WorkspaceError } from "../workspace/Workspace.ts"
+import { withoutCredentials } from "./views.ts"
 
 /** A request that cannot be understood: broken JSON, a broken upload, a malformed path. */
 export class BadRequest extends Schema.TaggedError<BadRequest>()("BadRequest", { detail: Schema.String }) {
@@ -95,7 +96,7 @@ const headersOf = (failure: Failure, status: number): Record<string, string> => 
 export const problemResponse = (failure: Failure): Response => {
   const status = statusOf(failure)
   const errors = failure._tag === "InvalidInput" ? failure.errors : null
-  return answer(status, `urn:attacca:problem:${slug(failure._tag)}`, TABLE[failure._tag][1], failure.message, errors, headersOf(failure, status))
+  return answer(status, `urn:attacca:problem:${slug(failure._tag)}`, TABLE[failure._tag][1], withoutCredentials(failure.message), errors, headersOf(failure, status))
 }
 
 /** The answer to a bug: says nothing of its inside; the cause is in the log under `request_id`. */

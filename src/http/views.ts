@@ -11,6 +11,8 @@ import type { AuditView, CommentView, FileView, JobView, NodeView, TaskView, Wor
 
 /** RFC 3339 in UTC of milliseconds since the epoch. */
 export const time = (ms: number): string => new Date(ms).toISOString()
+/** A message without the credentials of the addresses in it (S2). */
+export const withoutCredentials = (text: string): string => text.replace(/[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, maskAddress)
 const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms))
 
 /** What is known besides the job when it is shown. */
@@ -78,8 +80,10 @@ export const turnView = ({ seq, fence, attempt, at, entry }: StoredEntry) => ({ 
 const sum = (workers: ReadonlyArray<WorkerRecord>, of: (worker: WorkerRecord) => number) => workers.reduce((total, worker) => total + of(worker), 0)
 const union = (lists: ReadonlyArray<ReadonlyArray<string>>) => [...new Set(lists.flat())].sort()
 
+const errorText = ({ last_error }: WorkerRecord): string | null => (last_error === null ? null : withoutCredentials(last_error))
+
 export const workerView = (worker: WorkerRecord): WorkerView =>
-  ({ ...worker, endpoint: maskAddress(worker.endpoint), last_seen_at: time(worker.last_seen_at) })
+  ({ ...worker, endpoint: maskAddress(worker.endpoint), last_error: errorText(worker), last_seen_at: time(worker.last_seen_at) })
 
 /** A node with the sums of its enabled workers. */
 export const nodeView = (node: NodeRecord, workers: ReadonlyArray<WorkerRecord>): NodeView => {
@@ -87,6 +91,6 @@ export const nodeView = (node: NodeRecord, workers: ReadonlyArray<WorkerRecord>)
   return {
     id: node.id, url: node.url, version: node.version, healthy: node.healthy, started_at: time(node.started_at), last_seen_at: time(node.last_seen_at),
     inflight: sum(own, (w) => w.inflight), max_concurrency: sum(own, (w) => w.max_concurrency), roles: union(own.map((w) => w.roles)), models: union(own.map((w) => w.models)),
-    last_error: own.find((w) => w.last_error !== null)?.last_error ?? null,
+    last_error: own.map(errorText).find((text) => text !== null) ?? null,
   }
 }

@@ -47,6 +47,12 @@ describe("a problem", () => {
     expect(problemResponse(new NotReady({ detail: "x" })).headers.get("retry-after")).toBe("1")
   })
 
+  it("shows an address without its credentials", async () => {
+    const answer = problemResponse(new StoreError({ reason: "unreachable", detail: "libsql://u:pw@db.example?authToken=tok&x=1 cannot be reached" }))
+    const { detail } = await answer.json() as { detail: string }
+    expect(detail).toBe("database: libsql://***@db.example?authToken=***&x=1 cannot be reached")
+  })
+
   it("tells nothing of a bug but where to look for it", async () => {
     const response = defectResponse("id-1")
     expect([response.status, await response.json()]).toEqual([500, { type: "urn:attacca:problem:internal", title: "Something went wrong here", status: 500, detail: "the server's log has the details under request id-1" }])

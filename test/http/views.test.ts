@@ -64,6 +64,7 @@ describe("what the API shows", () => {
 
   it("hides credentials in a worker's address and sums a node's enabled workers", () => {
     expect(exact(WorkerView, workerView(worker({ endpoint: "https://user:pass@host/v1?api_key=x" }))).endpoint).toBe("https://***@host/v1?api_key=***")
+    expect(workerView(worker({ last_error: "GET http://u:p@h/v1/models: refused" })).last_error).toBe("GET http://***@h/v1/models: refused")
     const workers = [worker(), worker({ id: "w2", roles: ["fast", "auto"], models: ["n"], last_error: "down" }), worker({ id: "w3", node_id: "n2" }), worker({ id: "w4", enabled: false })]
     expect(exact(NodeView, nodeView({ id: "n1", url: "http://x", version: "1", healthy: true, started_at: 0, last_seen_at: 0 }, workers))).toMatchObject({
       inflight: 2, max_concurrency: 4, roles: ["auto", "fast"], models: ["m", "n"], last_error: "down",
