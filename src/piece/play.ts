@@ -95,7 +95,8 @@ const openMovement = (options: PlayOptions, movement: Movement, position: Positi
   }
   // The first question leaves while the movement's start is being committed; its answer is journaled after that commit.
   const opening = yield* run.record([...first.entries, { kind: "movement", movement: movement.name, iteration, at: options.now, prompt }], [...first.events, { event: "movement_start", data: { movement: movement.name } }], { current_movement: movement.name, current_activity: null }).pipe(Effect.forkChild({ startImmediately: true }))
-  return { transcript: new Transcript(prompt), run: { ...run, record: (...step: Parameters<RunPort["record"]>) => Effect.andThen(Fiber.join(opening), run.record(...step)) } }
+  const opened = Fiber.join(opening)
+  return { transcript: new Transcript(prompt), opened, run: { ...run, record: (...step: Parameters<RunPort["record"]>) => Effect.andThen(opened, run.record(...step)) } }
 })
 
 const recordTransition = (run: RunPort, options: PlayOptions, movement: Movement, end: MovementEnd, startedAt: number): Effect.Effect<void, LeaseLost | StoreError> => Effect.gen(function*() {
@@ -137,10 +138,13 @@ const walk = (options: PlayOptions): Effect.Effect<Played, LoopError, LlmClient>
     const resumed = transcript !== null
     if (!resumed && position.started >= piece.max_movements) return yield* abort("max_movements", `the piece started ${position.started} movements, its limit`)
     const startedAt = performance.now()
-    const open = transcript === null ? yield* openMovement(options, movement, position, first) : { transcript, run }
+    const open = transcript === null ? yield* openMovement(options, movement, position, first) : { transcript, run, opened: Effect.void }
     first = NOTHING
     const tools = yield* options.offeredTools(movement)
-    const end = yield* playMovement({ run: open.run, movement, tools, transcript: open.transcript, resumed })
+    // A question that fails at once may outrun the commit of the movement's start, which the run's end must come after.
+    const end = yield* playMovement({ run: open.run, movement, tools, transcript: open.transcript, resumed }).pipe(
+      Effect.catchTag("Stop", (stop) => Effect.andThen(open.opened, stop)),
+    )
     if (!nextsOf(movement).includes(end.next)) return yield* new Stop({ outcome: { _tag: "Failed", abort_reason: "rule_no_match", error: `no rule of the movement "${movement.name}" leads to ${end.next}`, retryable: false, resume_movement: null } })
     const transition = recordTransition(open.run, options, movement, end, startedAt)
     position = {
