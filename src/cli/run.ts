@@ -3,7 +3,7 @@
 import { findAddress } from "./address.ts"
 import { bypassProxy } from "./api.ts"
 import { has, readArguments, valueOf } from "./arguments.ts"
-import type { Arguments } from "./arguments.ts"
+import type { Arguments, Flag } from "./arguments.ts"
 import { commandHelp, generalHelp, PIECES_COMMANDS, TASK_COMMANDS, TASK_WORDS } from "./commands.ts"
 import type { Command } from "./commands.ts"
 import { CommandFailure, EXIT } from "./failure.ts"
@@ -55,8 +55,9 @@ const find = (commands: ReadonlyArray<Command>, name: string): Command => {
   return command
 }
 
+const lax = ({ name, short, value, help }: Flag): Flag => ({ name, many: true, help, ...(short === undefined ? {} : { short }), ...(value === undefined ? {} : { value }) })
 /** Flags that may stand before the word that tells the command, whatever their values; its own table reads them again. */
-const ALL_TASK_FLAGS = [...new Map(TASK_COMMANDS.flatMap((command) => command.flags).map(({ oneOf: _, ...flag }) => [flag.name, { ...flag, many: true }])).values()]
+const ALL_TASK_FLAGS = [...new Map(TASK_COMMANDS.flatMap((command) => command.flags).map((flag) => [flag.name, lax(flag)])).values()]
 
 /** Asked for before `--`; after it every word is a word. */
 const wantsHelp = (argv: ReadonlyArray<string>): boolean => {

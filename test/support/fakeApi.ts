@@ -2,6 +2,9 @@
 // replayed after Last-Event-ID as the real server does. Every request is recorded. Runs on a real socket.
 import type { Server } from "bun"
 
+// Hints are written as the user started the program; a test must not see how the tests were started.
+delete process.env["npm_config_user_agent"]
+
 export interface FakeEvent {
   readonly id: string
   readonly event: string
