@@ -11,6 +11,9 @@ const wallClock = () => performance.timeOrigin + performance.now()
 const READY_RUNS = 5
 const LATENCY_SAMPLES = 300
 const TURN_RUNS = 12
+/** The rivals' figures were taken after thousands of jobs in the same process. */
+const WARM_JOBS = 1_000
+const WARM_TURN_JOBS = 30
 const MANY = 2_000
 const MANY_DEADLINE_MS = 60_000
 const WARM_UP = 50
@@ -33,7 +36,7 @@ export const ready = async (): Promise<ReadonlyArray<BenchRow>> => {
 export const latency = async (): Promise<ReadonlyArray<BenchRow>> => {
   const product = await startProduct({ max_concurrency: 4 })
   try {
-    for (let i = 0; i < 30; i++) await product.finished(await product.submit(`SCENARIO:complete RUN:${runId()}`))
+    for (let i = 0; i < WARM_JOBS; i++) await product.finished(await product.submit(`SCENARIO:complete RUN:${runId()}`))
     const sent: Array<readonly [string, number]> = []
     for (let i = 0; i < LATENCY_SAMPLES; i++) {
       const id = runId()
@@ -79,7 +82,7 @@ export const turns = async (): Promise<ReadonlyArray<BenchRow>> => {
     const notes = "notes ".repeat(50)
     const floor: Array<number> = []
     const ours: Array<number> = []
-    for (let i = 0; i < 4; i++) await product.finished(await product.submit(`SCENARIO:turns20 RUN:${runId()}`, notes))
+    for (let i = 0; i < WARM_TURN_JOBS; i++) await product.finished(await product.submit(`SCENARIO:turns20 RUN:${runId()}`, notes))
     for (let i = 0; i < TURN_RUNS; i++) {
       floor.push(await bareLoop(product, 20))
       const start = performance.now()
