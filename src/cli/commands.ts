@@ -55,7 +55,7 @@ export const TASK_COMMANDS: ReadonlyArray<Command> = [
     flags: [{ name: "--status", value: "STATUS", oneOf: ["queued", "running", "retry", "waiting_human", "waiting_subtasks", "succeeded", "failed", "cancelled"], help: "only tasks with this status" }, ...COMMON],
     more: [],
   },
-  numbered("show", "", "a task with its job, result and files", [], ["Ends with 0 whatever the task's own status is."]),
+  numbered("show", "", "a task with its job, result and files", [{ name: "--follow", help: "go on watching it until it ends" }], ["Ends with 0 whatever the task's own status is; with --follow, with the task's code."]),
   numbered("answer", ' "TEXT"', "answer the question of a waiting task, and follow it on", [DETACH_FLAG]),
   numbered("say", ' "TEXT"', "comment on a task", [{ name: "--mode", value: "MODE", oneOf: ["steer", "queue", "interrupt"], help: "how it reaches a running job: steer, queue or interrupt" }, DETACH_FLAG]),
   numbered("cancel", "", "cancel a task that has not ended", []),

@@ -53,4 +53,4 @@ export const askChoice = (task_id: number, keys: Keys, out: Output, interrupted:
 }
 
 export const leftText = (task_id: number): string =>
-  `task ${task_id} goes on; see it with ${taskCommand()} show ${task_id}, stop it with ${taskCommand()} cancel ${task_id}`
+  `task ${task_id} goes on; watch it with ${taskCommand()} show ${task_id} --follow, stop it with ${taskCommand()} cancel ${task_id}`

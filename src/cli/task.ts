@@ -37,6 +37,7 @@ const list = async (context: Context): Promise<number> => {
 }
 
 const show = async (context: Context, id: number): Promise<number> => {
+  if (has(context.args, "follow")) return watch(context, { task_id: id })
   const task = await ask<Task>(context.base, `/api/tasks/${id}`)
   if (context.json(task)) return EXIT.succeeded
   const { out } = context

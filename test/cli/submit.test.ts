@@ -53,7 +53,7 @@ describe("submitting", () => {
   it("--detach does not wait", async () => {
     const ran = await run(["x", "--detach"])
     expect(ran.code).toBe(0)
-    expect(ran.stdout).toContain("task 1 goes on; see it with bun run task show 1")
+    expect(ran.stdout).toContain("task 1 goes on; watch it with bun run task show 1 --follow")
     expect(JSON.parse((await run(["x", "--detach", "--json"])).stdout)).toMatchObject({ id: 1 })
   })
 

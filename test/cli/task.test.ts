@@ -53,6 +53,13 @@ describe("show", () => {
     expect((await run(["show", "1"])).stdout).toContain("question:    Which colour?")
   })
 
+  it("--follow goes on until the end, with the task's own exit code", async () => {
+    ends("failed", { abort_reason: "budget" })
+    api.push("movement_start", { movement: "work" })
+    api.push("done", { status: "failed" })
+    expect(await run(["show", "1", "--follow"])).toMatchObject({ code: 1, stdout: expect.stringContaining("movement work") as string })
+  })
+
   it("an unknown task is a failure, further words are a mistake", async () => {
     expect(await run(["show", "99"])).toMatchObject({ code: 1, stderr: "attacca: no /api/tasks/99\n" })
     expect(await run(["show", "1", "apples"])).toMatchObject({ code: 2, stderr: expect.stringContaining("put them in quotes") as string })

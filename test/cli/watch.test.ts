@@ -30,7 +30,7 @@ describe("Ctrl-C without a terminal", () => {
   it("leaves the task running and says how to see and stop it", async () => {
     const ran = await (await followed(false)).done
     expect(ran.code).toBe(130)
-    expect(ran.stdout).toContain("task 1 goes on; see it with bun run task show 1, stop it with bun run task cancel 1")
+    expect(ran.stdout).toContain("task 1 goes on; watch it with bun run task show 1 --follow, stop it with bun run task cancel 1")
     expect(cancels()).toBe(0)
   })
 
