@@ -1,5 +1,5 @@
 // The registry of nodes and workers, and the pieces that were put through the API (P1): small tables that every node reads.
-import { and, asc, eq } from "drizzle-orm"
+import { asc, eq } from "drizzle-orm"
 import { Context, Effect, Layer } from "effect"
 import type { StoreError } from "../job/errors.ts"
 import { Database } from "./Database.ts"
@@ -54,6 +54,9 @@ export interface RegistryShape {
   readonly deletePiece: (owner: string, name: string) => Effect.Effect<boolean, StoreError>
 }
 
+/** Asked before every submission, so it is a prepared text and not a built query. */
+const PIECE = "SELECT text, updated_at FROM pieces WHERE owner = ?1 AND name = ?2"
+
 export class Registry extends Context.Service<Registry, RegistryShape>()("attacca/store/Registry") {
   static readonly layer = Layer.effect(Registry, Effect.gen(function*() {
     const database = yield* Database
@@ -78,8 +81,8 @@ export class Registry extends Context.Service<Registry, RegistryShape>()("attacc
         return yield* database.query((orm) => orm.select().from(pieces).where(eq(pieces.owner, owner)).orderBy(asc(pieces.name)))
       }),
       piece: Effect.fn("Registry.piece")(function*(owner, name) {
-        const [row] = yield* database.query((orm) => orm.select().from(pieces).where(and(eq(pieces.owner, owner), eq(pieces.name, name))))
-        return row ?? null
+        const [row] = yield* database.read({ sql: PIECE, args: [owner, name] })
+        return row === undefined ? null : { owner, name, text: String(row[0]), updated_at: Number(row[1]) }
       }),
       putPiece: (owner, name, text) => writer.write(putPieceWrite, { owner, name, text }),
       deletePiece: (owner, name) => writer.write(deletePieceWrite, { owner, name }),
