@@ -141,9 +141,9 @@ const walk = (options: PlayOptions): Effect.Effect<Played, LoopError, LlmClient>
     const open = transcript === null ? yield* openMovement(options, movement, position, first) : { transcript, run, opened: Effect.void }
     first = NOTHING
     const tools = yield* options.offeredTools(movement)
-    // A question that fails at once may outrun the commit of the movement's start, which the run's end must come after.
+    // A movement that ends at once may outrun the commit of its start, which whatever follows must come after.
     const end = yield* playMovement({ run: open.run, movement, tools, transcript: open.transcript, resumed }).pipe(
-      Effect.catchTag("Stop", (stop) => Effect.andThen(open.opened, stop)),
+      Effect.tap(open.opened), Effect.catchTag("Stop", (stop) => Effect.andThen(open.opened, stop)),
     )
     if (!nextsOf(movement).includes(end.next)) return yield* new Stop({ outcome: { _tag: "Failed", abort_reason: "rule_no_match", error: `no rule of the movement "${movement.name}" leads to ${end.next}`, retryable: false, resume_movement: null } })
     const transition = recordTransition(open.run, options, movement, end, startedAt)
