@@ -19,6 +19,8 @@ interface State {
   settings: WorkerSettings
   healthy: boolean
   models: ReadonlyArray<string>
+  /** Models that a call found missing, until the next probe; listed or not. */
+  refused: ReadonlyArray<string>
   /** What answered the last good probe; it decides what a call may ask for. */
   server: ServerKind | null
   context_limit_tokens: number | null
@@ -38,6 +40,8 @@ export interface WorkersShape {
   readonly giveBack: (worker_id: string) => void
   /** A connection failure of a call: no claims until a probe succeeds (Q10). */
   readonly markUnhealthy: (worker_id: string, error: string) => void
+  /** A call's answer that the endpoint has no such model: no job goes there for it until the next probe (Q21, W6). */
+  readonly refuse: (worker_id: string, model: string, error: string) => void
   readonly endpoint: (worker_id: string, required_model: string | null) => { readonly endpoint: Endpoint; readonly note: string | null } | null
   readonly contextLimit: (worker_id: string) => number
   readonly records: () => ReadonlyArray<Omit<WorkerRecord, "node_id" | "last_seen_at">>
@@ -68,15 +72,15 @@ export class Workers extends Context.Service<Workers, WorkersShape>()("attacca/q
     const changed = () => listeners.forEach((listener) => listener())
     for (const settings of configured) {
       const probeNow = yield* Latch.make(false)
-      const state: State = { settings, healthy: false, models: [], server: null, context_limit_tokens: settings.context_limit_tokens, last_error: null, inflight: 0, failures: 0, reachable: settings.endpoint !== "", probeNow }
+      const state: State = { settings, healthy: false, models: [], refused: [], server: null, context_limit_tokens: settings.context_limit_tokens, last_error: null, inflight: 0, failures: 0, reachable: settings.endpoint !== "", probeNow }
       states.set(settings.id, state)
       if (settings.enabled) yield* watch(state, wake.open, changed).pipe(Effect.forkScoped)
     }
     const state = (id: string) => states.get(id)
-    const slotOf = (s: State): ClaimSlot => ({ worker_id: s.settings.id, roles: s.settings.roles, models: s.settings.proxy || s.models.length === 0 ? null : claimable(s.models) })
+    const slotOf = (s: State): ClaimSlot => ({ worker_id: s.settings.id, roles: s.settings.roles, models: s.settings.proxy || s.models.length === 0 ? null : claimable(offered(s)), ...(s.refused.length === 0 ? {} : { refuses: claimable(s.refused) }) })
     return Workers.of({
       settings: () => [...states.values()].map((s) => s.settings),
-      slots: () => freeSlots([...states.values()].filter((s) => s.settings.enabled && s.settings.claims && s.healthy && s.reachable)
+      slots: () => freeSlots([...states.values()].filter((s) => s.settings.enabled && s.settings.claims && s.healthy && s.reachable && hasModel(s))
         .map((s) => ({ slot: slotOf(s), free: s.settings.max_concurrency - s.inflight })), MAX_SLOTS),
       take: (id) => { const s = state(id); if (s) s.inflight++ },
       giveBack: (id) => { const s = state(id); if (s) { s.inflight = Math.max(0, s.inflight - 1); wake.open() } },
@@ -89,10 +93,17 @@ export class Workers extends Context.Service<Workers, WorkersShape>()("attacca/q
         changed()
         s.probeNow.openUnsafe()
       },
+      refuse: (id, model, error) => {
+        const s = state(id)
+        if (!s || s.refused.includes(model)) return
+        s.refused = [...s.refused, model]
+        s.last_error = error
+        changed()
+      },
       endpoint: (id, required) => {
         const s = state(id)
         if (!s || !s.reachable) return null
-        const choice = chooseModel({ required, configured: s.settings.model, offered: s.models })
+        const choice = chooseModel({ required, configured: s.settings.model, offered: offered(s) })
         // A piece's own model is never replaced by another: the job waits for a worker that offers it (Q21).
         if (required !== null && choice.note !== null) return null
         return { endpoint: { worker_id: id, url: s.settings.endpoint, api_key: s.settings.api_key, model: choice.model, ...(s.server === null ? {} : { server: s.server }) }, note: choice.note }
@@ -100,7 +111,7 @@ export class Workers extends Context.Service<Workers, WorkersShape>()("attacca/q
       contextLimit: (id) => state(id)?.context_limit_tokens ?? DEFAULT_CONTEXT_TOKENS,
       records: () => [...states.values()].map((s) => ({
         id: s.settings.id, endpoint: s.settings.endpoint, enabled: s.settings.enabled, healthy: s.healthy, claims: s.settings.claims, roles: s.settings.roles,
-        models: s.models, inflight: s.inflight, max_concurrency: s.settings.max_concurrency, context_limit_tokens: s.context_limit_tokens, last_error: s.last_error,
+        models: offered(s), inflight: s.inflight, max_concurrency: s.settings.max_concurrency, context_limit_tokens: s.context_limit_tokens, last_error: s.last_error,
       })),
       setEndpoint: (id, endpoint) => {
         const s = state(id)
@@ -121,12 +132,18 @@ export class Workers extends Context.Service<Workers, WorkersShape>()("attacca/q
 /** Ollama's `name` means `name:latest`, so a job that asks for either fits. */
 const claimable = (models: ReadonlyArray<string>): ReadonlyArray<string> => models.flatMap((model) => (model.endsWith(":latest") ? [model, model.slice(0, -":latest".length)] : [model]))
 
+const offered = (state: State): ReadonlyArray<string> => (state.refused.length === 0 ? state.models : state.models.filter((model) => !state.refused.includes(model)))
+
+/** Something is left for a job that names no model: of a list any model, without a list the configured one. */
+const hasModel = (state: State): boolean => (state.models.length === 0 ? !state.refused.includes(state.settings.model ?? "") : offered(state).length > 0)
+
 const apply = (state: State, probe: Probe, open: () => void, changed: () => void): Effect.Effect<void> => {
   const { settings } = state
   const was = state.healthy
   const first = state.failures === 0 && !was
   state.healthy = probe.healthy
   state.models = probe.healthy ? probe.models : state.models
+  state.refused = []
   state.server = probe.healthy ? probe.server : state.server
   state.last_error = probe.healthy ? null : probe.last_error
   state.failures = probe.healthy ? 0 : state.failures + 1

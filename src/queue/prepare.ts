@@ -99,7 +99,10 @@ export const preparePlay = (options: PrepareOptions) => Effect.gen(function*() {
       offeredTools: (movement) => Effect.map(optional("the list of files", Effect.all([workspace.list(job.task.workspace, "input"), workspace.list(job.task.workspace, "output")]), [[], []]),
         ([input, output]) => offeredTools(movement, options.tools, { files: [...input, ...output].map((f) => f.path), task: job.task.instruction })),
       saveLessons: (lessons) => workspace.appendLessons(job.task.workspace, lessons).pipe(Effect.catch((error) => Effect.logWarning(`lessons not written: ${error.message}`))),
-    }).pipe(Effect.provideService(LlmClient, llm))
+    }).pipe(
+      Effect.tap(({ outcome }) => Effect.sync(() => { if (outcome._tag === "GivenBack" && outcome.cause === "model") workers.refuse(job.worker_id, endpoint.endpoint.model, outcome.reason) })),
+      Effect.provideService(LlmClient, llm),
+    )
   })
   return playJob
 })

@@ -33,6 +33,8 @@ export interface ClaimSlot {
   readonly roles: ReadonlyArray<string>
   /** Models that this worker offers, null when not known (any job fits). Jobs that name another model are left (Q21). */
   readonly models: ReadonlyArray<string> | null
+  /** Models that its endpoint turned out not to have, whatever it says or does not say that it offers (W6). */
+  readonly refuses?: ReadonlyArray<string>
 }
 
 export interface ClaimRequest {

@@ -17,15 +17,17 @@ export interface Claim extends ClaimRequest {
 }
 
 // ?1 worker ids (JSON, in order), ?2 node_id, ?3 lease_ttl_ms, ?4 roles (JSON), ?5 models (JSON or null), ?6 token,
-// ?7 hashes of the piece texts that the caller has (JSON)
+// ?7 hashes of the piece texts that the caller has (JSON), ?8 models refused by the workers (JSON)
 const DUE = `next_retry_at <= ${NOW}`
-const SERVED = "(c.required_model IS NULL OR ?5 IS NULL OR c.required_model IN (SELECT value FROM json_each(?5)))"
+const served = (job: string) =>
+  `(${job}.required_model IS NULL OR ((?5 IS NULL OR ${job}.required_model IN (SELECT value FROM json_each(?5))) AND ${job}.required_model NOT IN (SELECT value FROM json_each(?8))))`
+const SERVED = served("c")
 /** Nobody runs under the job's lock, and no older job that these slots could take waits for it. */
 const LOCK_FREE = `(c.lock_key IS NULL OR (
   NOT EXISTS (SELECT 1 FROM jobs r WHERE r.lock_key = c.lock_key AND r.status = 'running')
   AND NOT EXISTS (SELECT 1 FROM jobs e WHERE e.task_id = c.task_id AND e.rowid < c.rowid AND e.lock_key = c.lock_key
     AND (e.status = 'queued' OR (e.status = 'retry' AND e.${DUE})) AND e.required_role IN (SELECT value FROM json_each(?4))
-    AND (e.required_model IS NULL OR ?5 IS NULL OR e.required_model IN (SELECT value FROM json_each(?5))))))`
+    AND ${served("e")})))`
 const SLOTS = "(SELECT json_array_length(?1))"
 
 const QUEUED = `SELECT j.rowid AS rid, j.queue_key, 1 AS waits, j.created_at FROM json_each(?4) r CROSS JOIN jobs j
@@ -51,7 +53,7 @@ WHERE jobs.rowid = k.rid AND jobs.status IN (${quoted(sourcesOf("running", "clai
 RETURNING ${RETURNED}`
 
 /** Said after a lost reply: what the claim took then, and now nothing more. */
-const TAKEN = `SELECT ${RETURNED} FROM jobs WHERE status = 'running' AND node_id = ?2 AND move_id = ?6 AND ?1 IS NOT NULL AND ?3 IS NOT NULL AND ?4 IS NOT NULL AND ?5 IS ?5`
+const TAKEN = `SELECT ${RETURNED} FROM jobs WHERE status = 'running' AND node_id = ?2 AND move_id = ?6 AND ?1 IS NOT NULL AND ?3 IS NOT NULL AND ?4 IS NOT NULL AND ?5 IS ?5 AND ?8 IS NOT NULL`
 const UNTAKEN = CLAIM.replace("RETURNING", "AND NOT EXISTS (SELECT 1 FROM jobs x WHERE x.status = 'running' AND x.node_id = ?2 AND x.move_id = ?6) RETURNING")
 
 /** Piece texts kept in memory, by hash, so that a claim need not carry them. */
@@ -72,7 +74,7 @@ export const claimWrite = (): WriteKind<Claim, ReadonlyArray<ClaimedJob>> => {
         const from = statements.length
         runsOf(claim.slots).forEach((run, k) => {
           const models = run.models === null ? null : toJson(run.models)
-          const args = [toJson(run.worker_ids), claim.node_id, claim.lease_ttl_ms, toJson(run.roles), models, `${claim.token}/${k}`, known]
+          const args = [toJson(run.worker_ids), claim.node_id, claim.lease_ttl_ms, toJson(run.roles), models, `${claim.token}/${k}`, known, toJson(run.refuses)]
           if (again) statements.push({ sql: UNTAKEN, args }, { sql: TAKEN, args })
           else statements.push({ sql: CLAIM, args })
         })
@@ -88,15 +90,16 @@ export const claimWrite = (): WriteKind<Claim, ReadonlyArray<ClaimedJob>> => {
 
 interface Run extends Omit<ClaimSlot, "worker_id"> {
   readonly worker_ids: Array<string>
+  readonly refuses: ReadonlyArray<string>
 }
 
-/** Consecutive slots with the same roles and models. */
+/** Consecutive slots with the same roles, models and refusals. */
 const runsOf = (slots: ReadonlyArray<ClaimSlot>): ReadonlyArray<Run> => {
   const runs: Array<Run> = []
-  for (const { worker_id, roles, models } of slots) {
+  for (const { worker_id, roles, models, refuses = [] } of slots) {
     const last = runs.at(-1)
-    if (last !== undefined && equal(last.roles, roles) && equal(last.models, models)) last.worker_ids.push(worker_id)
-    else runs.push({ worker_ids: [worker_id], roles, models })
+    if (last !== undefined && equal(last.roles, roles) && equal(last.models, models) && equal(last.refuses, refuses)) last.worker_ids.push(worker_id)
+    else runs.push({ worker_ids: [worker_id], roles, models, refuses })
   }
   return runs
 }

@@ -123,6 +123,38 @@ describe("the node's workers", () => {
     }
   })
 
+  it("are not asked again for a model that a call found missing, until the next probe", async () => {
+    const llm = startScriptedLlm({ models: ["m1", "m2:latest"] })
+    try {
+      await withWorkers([settings({ endpoint: llm.url, model: "m1", max_concurrency: 1 })], async (workers, until) => {
+        await until(() => workers.records()[0]!.healthy)
+        workers.refuse("w1", "m2:latest", "no model m2")
+        expect(workers.slots()).toEqual([{ worker_id: "w1", roles: ["auto"], models: ["m1"], refuses: ["m2:latest", "m2"] }])
+        expect(workers.records()[0]).toMatchObject({ models: ["m1"], last_error: "no model m2" })
+        workers.refuse("w1", "m1", "no model m1")
+        expect(workers.slots()).toEqual([])
+        workers.markUnhealthy("w1", "probe again")
+        await until(() => workers.records()[0]!.healthy)
+        expect(workers.slots()).toEqual([{ worker_id: "w1", roles: ["auto"], models: ["m1", "m2:latest", "m2"] }])
+      })
+    } finally {
+      await llm.close()
+    }
+  })
+
+  it("without a list keep taking jobs that name no model after one that was named was missing", async () => {
+    const llm = startScriptedLlm({ models: [] })
+    try {
+      await withWorkers([settings({ endpoint: llm.url, max_concurrency: 1 })], async (workers, until) => {
+        await until(() => workers.records()[0]!.healthy)
+        workers.refuse("w1", "m9", "no model m9")
+        expect(workers.slots()).toEqual([{ worker_id: "w1", roles: ["auto"], models: null, refuses: ["m9"] }])
+      })
+    } finally {
+      await llm.close()
+    }
+  })
+
   it("wait with the reason while their endpoint is still being prepared", async () => {
     const llm = startScriptedLlm({ models: ["embedded"] })
     try {
