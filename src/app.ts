@@ -140,7 +140,7 @@ export const startNode = (current: LoadedSettings, loading: LoadOptions, identit
   return yield* Effect.gen(function*() {
     const [workers, runner, presence, metrics, jobs, reloading] = [yield* Workers, yield* Runner, yield* Presence, yield* Metrics, yield* JobStore, yield* CurrentSettings]
     const app = yield* makeApp({
-      control: { interrupt: (job_id) => runner.interrupt(job_id, "cancelled") },
+      control: { interrupt: (job_id) => runner.interrupt(job_id, "cancelled"), cancelled: runner.cancelled },
       reload: reloading.reload,
       workers: workers.settings, metrics: () => Effect.runPromise(Effect.option(jobs.counts()).pipe(Effect.flatMap((counts) => Effect.promise(() => metrics.text(Option.getOrNull(counts)))))),
       node: { id: identity.node_id, registered: presence.registered }, stale_ms: presence.stale_ms, version: identity.version,

@@ -26,7 +26,7 @@ const start = (options: LoadOptions, scope: Scope.Closeable): Effect.Effect<App,
   return yield* Effect.gen(function*() {
     const current = yield* CurrentSettings
     return yield* makeApp({
-      control: { interrupt: () => Effect.void }, reload: current.reload, workers: () => [], metrics: () => Promise.resolve(NO_METRICS),
+      control: { interrupt: () => Effect.void, cancelled: () => Effect.void }, reload: current.reload, workers: () => [], metrics: () => Promise.resolve(NO_METRICS),
       node: null, stale_ms: STALE_MS, version: manifest.version,
     })
   }).pipe(Effect.provideContext(context))

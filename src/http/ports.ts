@@ -1,6 +1,7 @@
 // What the HTTP surface needs of the rest of the system besides the stores: filled by the wiring (app.ts of the node, edge.ts
 // without one), replaced by plain values in tests.
 import type { Effect } from "effect"
+import type { JobRecord } from "../job/record.ts"
 import type { SettingsDifference } from "../settings/difference.ts"
 import type { SettingsError } from "../settings/load.ts"
 import type { WorkerSettings } from "../settings/settings.ts"
@@ -9,6 +10,8 @@ import type { WorkerSettings } from "../settings/settings.ts"
 export interface Control {
   /** Stops the run of this job on this node at once and ends when nothing of it is left; does nothing when it does not run here. */
   readonly interrupt: (job_id: string) => Effect.Effect<void>
+  /** The same for a job that has just been cancelled, which is also counted. */
+  readonly cancelled: (job: JobRecord) => Effect.Effect<void>
 }
 
 export interface Ports {

@@ -3,12 +3,11 @@
 import { Cause, Context, Effect, Exit, FiberMap, Layer } from "effect"
 import type { LeaseLost, StoreError } from "../job/errors.ts"
 import type { Outcome } from "../job/outcome.ts"
-import type { ClaimedJob } from "../job/record.ts"
+import type { ClaimedJob, JobRecord } from "../job/record.ts"
 import type { LlmClient } from "../llm/LlmClient.ts"
 import { Metrics } from "../metrics/Metrics.ts"
 import type { Played } from "../piece/play.ts"
 import { JobStore, type Lease } from "../store/JobStore.ts"
-import { TaskStore } from "../store/TaskStore.ts"
 import { RunTally } from "./recorder.ts"
 import { Workers } from "./Workers.ts"
 
@@ -33,6 +32,8 @@ export interface RunnerShape {
   readonly start: (job: ClaimedJob) => Effect.Effect<void>
   /** Interrupts the job's run on this node, if it is here; answers after its finalizers. */
   readonly interrupt: (job_id: string, mark: Mark) => Effect.Effect<void>
+  /** A job was cancelled in the database: counts it, wherever it was, and stops its run if it is on this node. */
+  readonly cancelled: (job: JobRecord) => Effect.Effect<void>
   readonly leases: () => ReadonlyArray<Lease>
   /** Runs without a sign of life for `ms`. */
   readonly silent: (ms: number) => ReadonlyArray<string>
@@ -62,7 +63,7 @@ const outcomeOf = (running: Running, exit: Exit.Exit<Played, LeaseLost | StoreEr
 
 export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queue/Runner") {
   static readonly layer = (options: RunnerOptions) => Layer.effect(Runner, Effect.gen(function*() {
-    const [workers, jobs, tasks, metrics] = [yield* Workers, yield* JobStore, yield* TaskStore, yield* Metrics]
+    const [workers, jobs, metrics] = [yield* Workers, yield* JobStore, yield* Metrics]
     const fibers = yield* FiberMap.make<string, void, never>()
     const running = new Map<string, Running>()
     let draining = false
@@ -71,11 +72,8 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
     const finish = (entry: Running, exit: Exit.Exit<Played, LeaseLost | StoreError>) => Effect.gen(function*() {
       const { job, tally } = entry
       const outcome = outcomeOf(entry, exit)
-      if (outcome === null) {
-        if (entry.mark === "cancelled") yield* tasks.comment({ task_id: job.task_id, job_id: job.id, author: "system", kind: "event", body: `Cancelled. Done so far: ${tally.summary()}.`, mode: null })
-        else yield* Effect.logInfo("the lease is lost; another run owns this job")
-        return
-      }
+      // Whoever cancelled or took the job wrote that in the database already.
+      if (outcome === null) return yield* Effect.logInfo(entry.mark === "cancelled" ? "cancelled" : "the lease is lost; another run owns this job, or it was cancelled")
       if (outcome._tag === "GivenBack" && outcome.cause === "connection") workers.markUnhealthy(job.worker_id, outcome.reason)
       const closing = Exit.isSuccess(exit) ? exit.value.closing.pipe(Effect.catch((error) => Effect.logWarning(`the journal's last step was not written: ${error.message}`))) : Effect.void
       const finished = jobs.finish({ id: job.id, fence: job.fence, outcome, backoff_seconds: options.backoff_seconds, movements: tally.movements, context_actions: tally.context_actions })
@@ -84,10 +82,8 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
       yield* Effect.logInfo(kept ? `${outcome._tag}${"error" in outcome ? `: ${outcome.error}` : "reason" in outcome ? `: ${outcome.reason}` : ""}` : "the run's end was not written: another run owns this job or it was cancelled")
       if (kept) metrics.jobEnded(job, outcome)
     }).pipe(
-      Effect.catchTags({
-        StoreError: (error) => Effect.logError(`the end of the run could not be written and its lease will run out: ${error.message}`),
-        NotFound: () => Effect.void,
-      }),
+      Effect.catchTag("StoreError", (error) => Effect.logError(`the end of the run could not be written and its lease will run out: ${error.message}`)),
+      Effect.catchDefect((defect) => Effect.logError("the end of the run broke and its lease will run out", Cause.die(defect))),
     )
 
     const release = (entry: Running) => Effect.sync(() => {
@@ -95,6 +91,11 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
       workers.giveBack(entry.job.worker_id)
       metrics.activeJobs(running.size)
     })
+
+    const interrupt: RunnerShape["interrupt"] = (job_id, mark) => Effect.forEach([...running.values()].filter((entry) => entry.job.id === job_id), (entry) => {
+      entry.mark ??= mark
+      return FiberMap.remove(fibers, keyOf(entry.job))
+    }, { discard: true })
 
     return Runner.of({
       start: (job) => {
@@ -110,10 +111,11 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
           Effect.asVoid,
         ) as Effect.Effect<void>
       },
-      interrupt: (job_id, mark) => Effect.forEach([...running.values()].filter((entry) => entry.job.id === job_id), (entry) => {
-        entry.mark ??= mark
-        return FiberMap.remove(fibers, keyOf(entry.job))
-      }, { discard: true }),
+      interrupt,
+      cancelled: (job) => Effect.suspend(() => {
+        metrics.jobCancelled(job)
+        return interrupt(job.id, "cancelled")
+      }),
       leases: () => [...running.values()].map(({ job }) => ({ id: job.id, fence: job.fence })),
       silent: (ms) => [...running.values()].filter((entry) => entry.tally.silent_ms() > ms).map((entry) => entry.job.id),
       draining: () => draining,

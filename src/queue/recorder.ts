@@ -20,11 +20,10 @@ export const progressOf = (job: ClaimedJob, context_limit_tokens: number): Progr
   llm_calls: job.llm_calls, tool_calls: job.tool_calls,
 })
 
-/** What a run has done so far: for the closing audit entry and the comment after a cancel. */
+/** What a run has done so far, for the closing audit entry, and when it last gave a sign of life. */
 export class RunTally {
   movements = 0
   context_actions = 0
-  readonly tools = new Map<string, number>()
   private last_life = performance.now()
   private tools_at_work = 0
 
@@ -47,14 +46,7 @@ export class RunTally {
     for (const entry of entries) {
       if (entry.kind === "movement") this.movements++
       else if (entry.kind === "context") this.context_actions++
-      else if (entry.kind === "answer") for (const call of entry.calls) this.tools.set(call.name, (this.tools.get(call.name) ?? 0) + 1)
     }
-  }
-
-  /** "2 movements; Read 3, Write 1", or that nothing was done. */
-  summary(): string {
-    const tools = [...this.tools].map(([name, count]) => `${name} ${count}`).join(", ")
-    return this.movements === 0 ? "nothing was started" : `${this.movements} movement${this.movements === 1 ? "" : "s"} played; tool calls: ${tools || "none"}`
   }
 }
 

@@ -50,7 +50,7 @@ export const startApp = async (options: TestOptions = {}) => {
   const current = await runtime.runPromise(CurrentSettings)
   const interrupted: Array<string> = []
   const ports: Ports = {
-    control: { interrupt: (job_id) => Effect.sync(() => { interrupted.push(job_id) }) },
+    control: { interrupt: (job_id) => Effect.sync(() => { interrupted.push(job_id) }), cancelled: (job) => Effect.sync(() => { interrupted.push(job.id) }) },
     reload: Effect.suspend(() => current.reload),
     workers: () => options.workers ?? [], metrics: async () => ({ type: "text/plain; version=0.0.4", text: "up 1\n" }),
     node: null, stale_ms: 30_000, version: "0.0.0-test", ...options.ports,

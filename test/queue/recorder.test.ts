@@ -45,10 +45,12 @@ describe("the recorder of a run", () => {
     expect(tally.silent_ms()).toBeGreaterThanOrEqual(0)
   })
 
-  it("says in words what was done", () => {
+  it("counts movements and context actions for the closing audit entry", () => {
     const tally = new RunTally()
-    expect(tally.summary()).toBe("nothing was started")
-    tally.count([{ kind: "movement", movement: "m", iteration: 1, at: 0, prompt: { system: "", task: "" } }])
-    expect(tally.summary()).toBe("1 movement played; tool calls: none")
+    tally.count([
+      { kind: "movement", movement: "m", iteration: 1, at: 0, prompt: { system: "", task: "" } },
+      { kind: "context", movement: "m", action: "drop_results", detail: "", dropped_call_ids: [], summary: null, keep_from: 0 }, note,
+    ])
+    expect(tally).toMatchObject({ movements: 1, context_actions: 1 })
   })
 })

@@ -176,9 +176,9 @@ export const startQueue = async (options: QueueOptions = {}): Promise<Queue> => 
       return { ...(await run(TaskStore.use((tasks) => tasks.submit(task)))), workspace: task.workspace }
     },
     until: (of, ...statuses) => when(of, ({ status }) => statuses.includes(status)),
-    cancel: async ({ id, job_id }) => {
-      await run(JobStore.use((jobs) => jobs.cancel(id, "local")))
-      await run(Runner.use((runner) => runner.interrupt(job_id, "cancelled")))
+    cancel: async ({ id }) => {
+      const cancelled = await run(JobStore.use((jobs) => jobs.cancel(id, "local")))
+      await run(Runner.use((runner) => runner.cancelled(cancelled)))
     },
     events: ({ id }) => run(EventLog.use((events) => events.after(id, 0, 10_000))),
     journal: ({ job_id }) => run(Journal.use((journal) => journal.read(job_id))),

@@ -14,7 +14,7 @@ const cancel = (services: Services, call: Call): Effect.Effect<Response, Failure
   const id = yield* taskId(call)
   const job = yield* services.jobs.cancel(id, OWNER)
   // The run is told at once; that all of it has ended (a tool's process, the model's request) is not waited for.
-  yield* Effect.forkDetach(services.ports.control.interrupt(job.id), { startImmediately: true })
+  yield* Effect.forkDetach(services.ports.control.cancelled(job), { startImmediately: true })
   return yield* accepted(services, id)
 })
 
