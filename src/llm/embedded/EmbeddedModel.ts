@@ -221,7 +221,7 @@ const make = Effect.fn("EmbeddedModel.make")(function* (options: EmbeddedOptions
   })
 })
 
-export class EmbeddedModel extends Context.Service<EmbeddedModel, EmbeddedModelShape>()("attacca/llm/EmbeddedModel") {
+export class EmbeddedModel extends Context.Service<EmbeddedModel, EmbeddedModelShape>()("attacca/llm/embedded/EmbeddedModel") {
   /** Nothing is fetched or started before `start` or `prepare`; the end of the scope ends the engine. */
   static readonly layer = (options: EmbeddedOptions): Layer.Layer<EmbeddedModel> => Layer.effect(EmbeddedModel, make(options))
 }

@@ -2,7 +2,7 @@
 // that a call is about is written as plain text or a numbered list, and turned into the call's JSON as it comes. A model
 // of 0.1 billion parameters that is lost in quotes and braces writes good lists. The grammar is that of the tool's
 // schema: lengths and counts hold exactly. Pure, but for the text it holds.
-import { alternatives, literals, list, members, number, schemaOf, type Schema } from "./schema.ts"
+import { alternatives, literals, list, members, number, schemaOf, typesOf, type Schema, type TypeName } from "./schema.ts"
 import { spaced } from "./json.ts"
 import { alt, complement, lit, optional, rep, seq, set, type Grammar, type Node } from "./nodes.ts"
 
@@ -25,8 +25,13 @@ const TEXT_CHAR = set(complement(CONTROL))
 
 type Flat = Readonly<Record<string, unknown>>
 
+const isOnly = (flat: Flat, type: TypeName): boolean => {
+  const types = typesOf(flat)
+  return types.length === 1 && types[0] === type
+}
+
 const isPlainText = (flat: Flat | undefined): flat is Flat =>
-  flat !== undefined && flat["type"] === "string" && ["enum", "const", "pattern", "format"].every((key) => flat[key] === undefined)
+  flat !== undefined && isOnly(flat, "string") && ["enum", "const", "pattern", "format"].every((key) => flat[key] === undefined)
 
 const line = (flat: Flat): Node | null => {
   const [min, max] = [Math.max(1, number(flat["minLength"]) ?? 1), number(flat["maxLength"])]
@@ -66,7 +71,7 @@ export const formOf = (parameters: Schema): Form | null => {
   const about = open[0]
   if (about === undefined || open.length !== 1 || parts.length !== required.length) return null
   for (const flat of about.flats) {
-    const kind = isPlainText(flat) ? "text" : flat["type"] === "array" ? "list" : null
+    const kind = isPlainText(flat) ? "text" : isOnly(flat, "array") ? "list" : null
     const found = kind === "text" ? textForm(flat) : kind === "list" ? listForm(flat, parameters) : null
     if (kind === null || found === null) continue
     const at = parts.indexOf(about)
