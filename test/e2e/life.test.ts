@@ -158,10 +158,18 @@ describe("a dead endpoint", () => {
 
 describe("many jobs", () => {
   it("run side by side up to the worker's limit, and all end", async () => {
-    llm.define("brief", () => ({ content: "word ".repeat(10), chunk_chars: 5, delay_ms: 10, calls: [["transition", { next: "COMPLETE", output: "ok" }]] }))
+    const waiting: Array<() => void> = []
+    llm.define("held", () => ({ ...complete("ok"), hold: new Promise<void>((resolve) => { waiting.push(resolve) }) }))
     const node = await start({ config: { workers: [{ id: "w1", endpoint: llm.url, model: "scripted-1", max_concurrency: 3 }] } })
-    const made = await Promise.all(Array.from({ length: 12 }, () => node.submit({ instruction: "SCENARIO:brief", piece: "probe" })))
+    const made = await Promise.all(Array.from({ length: 12 }, () => node.submit({ instruction: "SCENARIO:held", piece: "probe" })))
+    for (let released = 0; released < made.length; released++) {
+      await llm.until((requests) => requests.length === Math.min(made.length, released + 3))
+      const tasks = ((await node.call("GET", "/api/tasks?limit=50")).json as Page<Task>).items
+      expect(tasks.filter((task) => task.status === "running").length).toBeLessThanOrEqual(3)
+      expect(waiting).toHaveLength(Math.min(made.length, released + 3))
+      waiting[released]?.()
+    }
     for (const { id } of made) expect(await node.until(id, ["succeeded", "failed"])).toMatchObject({ status: "succeeded" })
-    expect(llm.stats()).toMatchObject({ total: 12, peak_active: 3 })
+    expect(llm.requests).toHaveLength(12)
   })
 })
