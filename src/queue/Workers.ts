@@ -77,7 +77,16 @@ export class Workers extends Context.Service<Workers, WorkersShape>()("attacca/q
       if (settings.enabled) yield* watch(state, wake.open, changed).pipe(Effect.forkScoped)
     }
     const state = (id: string) => states.get(id)
-    const slotOf = (s: State): ClaimSlot => ({ worker_id: s.settings.id, roles: s.settings.roles, models: s.settings.proxy || s.models.length === 0 ? null : claimable(offered(s)), ...(s.refused.length === 0 ? {} : { refuses: claimable(s.refused) }) })
+    // Kept for as long as the worker offers the same: a claim is asked for after every job.
+    const made = new WeakMap<State, { readonly of: ReadonlyArray<unknown>; readonly slot: ClaimSlot }>()
+    const slotOf = (s: State): ClaimSlot => {
+      const of = [s.settings, s.models, s.refused]
+      const known = made.get(s)
+      if (known?.of.every((value, i) => value === of[i]) === true) return known.slot
+      const slot: ClaimSlot = { worker_id: s.settings.id, roles: s.settings.roles, models: s.settings.proxy || s.models.length === 0 ? null : claimable(offered(s)), ...(s.refused.length === 0 ? {} : { refuses: claimable(s.refused) }) }
+      made.set(s, { of, slot })
+      return slot
+    }
     return Workers.of({
       settings: () => [...states.values()].map((s) => s.settings),
       slots: () => freeSlots([...states.values()].filter((s) => s.settings.enabled && s.settings.claims && s.healthy && s.reachable && hasModel(s))
