@@ -1,5 +1,7 @@
 // The process entry: reads the command line, loads the settings, runs the node until a signal, ends with its exit code.
 // SIGTERM or SIGINT drains and exits 0; repeats within a second count as one signal; a later one ends at once (W8).
+import { rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { Cause, Effect, Exit, Latch } from "effect"
 import manifest from "../package.json" with { type: "json" }
@@ -55,6 +57,12 @@ const stopSignal = (): Latch.Latch => {
   return latch
 }
 
+/** Where the command line finds this node; gone when the node ends in order. */
+const announce = (data_dir: string, url: string) => Effect.acquireRelease(
+  Effect.sync(() => writeFileSync(join(data_dir, "node.json"), `${JSON.stringify({ url, pid: process.pid })}\n`)),
+  () => Effect.sync(() => rmSync(join(data_dir, "node.json"), { force: true })),
+)
+
 const secretsOf = ({ settings }: LoadedSettings): ReadonlyArray<string> =>
   [settings.database.auth_token, settings.cluster.secret, ...settings.workers.map((worker) => worker.api_key)].filter((secret) => secret !== null)
 
@@ -62,6 +70,7 @@ const node = (args: Arguments, stop: Latch.Latch, loading: LoadOptions, loaded: 
   const { settings } = loaded
   const chosen = yield* chooseWorkers(settings)
   const running = yield* startNode(loaded, loading, { node_id: identity.node_id, version: manifest.version }, chosen)
+  yield* announce(settings.data_dir, running.url)
   for (const line of bannerLines({ url: running.url, data_dir: settings.data_dir, version: manifest.version, models: chosen.map(modelLine), config: loaded.file })) say(line)
   if (chosen.some((worker) => worker.id === EMBEDDED_WORKER_ID && worker.endpoint === "")) yield* bringEmbedded(settings, running.setEndpoint, process.stdout)
   if (args.sample && identity.first && loaded.file === null) {
