@@ -1,6 +1,6 @@
 // Publishes this node and its workers in the registry: at start, on each change of a worker's state, and regularly, so that
 // other nodes see what is alive. Withdrawn when the node ends in order.
-import { Context, Effect, Latch, Layer } from "effect"
+import { Cause, Context, Effect, Latch, Layer } from "effect"
 import { Registry } from "../store/Registry.ts"
 import { Workers } from "./Workers.ts"
 
@@ -23,6 +23,7 @@ export class Presence extends Context.Service<Presence, { readonly registered: (
     const publish = Effect.suspend(() => registry.publish({ id: options.node_id, url: options.url, version: options.version }, workers.records())).pipe(
       Effect.tap(() => Effect.sync(() => { registered = true })),
       Effect.catchTag("StoreError", (error) => Effect.logWarning(`registry: ${error.message}`)),
+      Effect.catchDefect((defect) => Effect.logError("publishing broke", Cause.die(defect))),
     )
     yield* Effect.addFinalizer(() => registry.withdraw(options.node_id).pipe(Effect.ignore))
     yield* publish

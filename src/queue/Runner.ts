@@ -26,6 +26,8 @@ interface Running {
   readonly job: ClaimedJob
   readonly tally: RunTally
   mark: Mark | null
+  /** Its end is being written. */
+  ending: boolean
 }
 
 export interface RunnerShape {
@@ -34,13 +36,16 @@ export interface RunnerShape {
   readonly interrupt: (job_id: string, mark: Mark) => Effect.Effect<void>
   /** A job was cancelled in the database: counts it, wherever it was, and stops its run if it is on this node. */
   readonly cancelled: (job: JobRecord) => Effect.Effect<void>
+  /** Leases to keep: not those of runs that are ending, were cancelled or are lost already. */
   readonly leases: () => ReadonlyArray<Lease>
-  /** Runs without a sign of life for `ms`. */
+  /** Runs without a sign of life for `ms` that nobody has interrupted yet. */
   readonly silent: (ms: number) => ReadonlyArray<string>
   readonly draining: () => boolean
   /** No more claims; each run is handed back at its next turn. Resolves when none runs; `grace_ms` bounds the wait, then the rest is interrupted. */
   readonly drain: (grace_ms: number) => Effect.Effect<void>
 }
+
+const LASTING: ReadonlySet<StoreError["reason"]> = new Set(["constraint", "other"])
 
 const outcomeOf = (running: Running, exit: Exit.Exit<Played, LeaseLost | StoreError>): Outcome | null => {
   if (Exit.isSuccess(exit)) return exit.value.outcome
@@ -58,7 +63,11 @@ const outcomeOf = (running: Running, exit: Exit.Exit<Played, LeaseLost | StoreEr
   }
   if (Cause.hasDies(cause)) return { _tag: "Failed", abort_reason: "worker_exception", error: Cause.pretty(cause).slice(0, 2_000), retryable: true, resume_movement: null }
   const error = Cause.squash(cause) as LeaseLost | StoreError
-  return error._tag === "LeaseLost" ? null : { _tag: "GivenBack", cause: "lease", reason: error.message }
+  if (error._tag === "LeaseLost") return null
+  // What the database refuses for good would be refused again at once: that is a failed attempt and no give-back without end.
+  return LASTING.has(error.reason)
+    ? { _tag: "Failed", abort_reason: "worker_exception", error: error.message, retryable: true, resume_movement: null }
+    : { _tag: "GivenBack", cause: "lease", reason: error.message }
 }
 
 export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queue/Runner") {
@@ -71,6 +80,7 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
 
     const finish = (entry: Running, exit: Exit.Exit<Played, LeaseLost | StoreError>) => Effect.gen(function*() {
       const { job, tally } = entry
+      entry.ending = true
       const outcome = outcomeOf(entry, exit)
       // Whoever cancelled or took the job wrote that in the database already.
       if (outcome === null) return yield* Effect.logInfo(entry.mark === "cancelled" ? "cancelled" : "the lease is lost; another run owns this job, or it was cancelled")
@@ -99,7 +109,7 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
 
     return Runner.of({
       start: (job) => {
-        const entry: Running = { job, tally: new RunTally(), mark: null }
+        const entry: Running = { job, tally: new RunTally(), mark: null, ending: false }
         running.set(keyOf(job), entry)
         workers.take(job.worker_id)
         metrics.activeJobs(running.size)
@@ -116,8 +126,8 @@ export class Runner extends Context.Service<Runner, RunnerShape>()("attacca/queu
         metrics.jobCancelled(job)
         return interrupt(job.id, "cancelled")
       }),
-      leases: () => [...running.values()].map(({ job }) => ({ id: job.id, fence: job.fence })),
-      silent: (ms) => [...running.values()].filter((entry) => entry.tally.silent_ms() > ms).map((entry) => entry.job.id),
+      leases: () => [...running.values()].filter(({ ending, mark }) => !ending && mark !== "cancelled" && mark !== "lost").map(({ job }) => ({ id: job.id, fence: job.fence })),
+      silent: (ms) => [...running.values()].filter((entry) => !entry.ending && entry.mark === null && entry.tally.silent_ms() > ms).map((entry) => entry.job.id),
       draining: () => draining,
       drain: (grace_ms) => Effect.gen(function*() {
         draining = true

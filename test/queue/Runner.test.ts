@@ -2,6 +2,7 @@
 // database file and the scripted model, except where the fault is one that no model can make.
 import { Effect } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
+import { StoreError } from "../../src/job/errors.ts"
 import { type PlayJob, Runner } from "../../src/queue/Runner.ts"
 import { Workers } from "../../src/queue/Workers.ts"
 import { refusedUrl } from "../support/badEndpoints.ts"
@@ -121,6 +122,18 @@ describe("a fault of the program", () => {
     expect(await queue.until(broken, "failed")).toMatchObject({ attempt: 2, abort_reason: "worker_exception", error_summary: expect.stringContaining("undefined is not a function") })
     expect(await queue.until(fine, "succeeded")).toMatchObject({ result: "fine" })
     await idle(queue)
+  })
+
+  it("that the database refuses for good fails the attempt, and is not played again without end", async () => {
+    const llm = scripted()
+    let plays = 0
+    const play: PlayJob = () => Effect.suspend(() => {
+      plays++
+      return Effect.fail(new StoreError({ reason: "constraint", detail: "CHECK constraint failed" }))
+    })
+    const queue = await startQueue({ llm: llm.url, play, settings: { ...POLLING, retry: { backoff_seconds: [0.01] } } })
+    expect(await queue.until(await queue.submit("refused"), "failed")).toMatchObject({ attempt: 3, abort_reason: "worker_exception", error_summary: expect.stringContaining("CHECK constraint failed") })
+    expect(plays).toBe(3)
   })
 
   it("of a tool becomes a result that the model sees, and the job goes on", async () => {
