@@ -27,6 +27,9 @@ export interface PrepareOptions {
   readonly tools: ReadonlyArray<Tool>
 }
 
+/** A person's own messages that a prompt may hold; a run's progress comments are no part of it and do not count. */
+const MAX_COMMENTS = 1_000
+
 const ended = (outcome: Outcome): Played => ({ outcome, closing: Effect.void })
 const refused = (abort_reason: "unknown_piece" | "worker_exception", error: string, retryable: boolean): Played =>
   ended({ _tag: "Failed", abort_reason, error, retryable, resume_movement: null })
@@ -56,7 +59,7 @@ export const preparePlay = (options: PrepareOptions) => Effect.gen(function*() {
 
   const promptContext = (job: ClaimedJob): Effect.Effect<PromptContext> => Effect.gen(function*() {
     const name = job.task.workspace
-    const comments = yield* optional("comments", tasks.comments(job.task_id, { limit: 200, cursor: null }), { items: [], next_cursor: null })
+    const comments = yield* optional("comments", tasks.comments(job.task_id, { limit: MAX_COMMENTS, cursor: null, kind: "message" }), { items: [], next_cursor: null })
     const input = yield* optional("the list of input files", workspace.list(name, "input"), [])
     const output = yield* optional("the list of output files", workspace.list(name, "output"), [])
     return { task: job.task, comments: comments.items, input_files: input.map((f) => f.path), output_files: output.map((f) => f.path), hand_off: null, continuation: null }

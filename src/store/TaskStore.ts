@@ -48,7 +48,8 @@ export interface TaskStoreShape {
   readonly remove: (id: number, actor: string) => Effect.Effect<void, NotFound | Conflict | StoreError>
   /** Stores a comment and its event; answers the row. Progress comments of a run carry `job_id`. */
   readonly comment: (comment: NewComment) => Effect.Effect<CommentRecord, NotFound | StoreError>
-  readonly comments: (task_id: number, page: { readonly limit: number; readonly cursor: string | null }) => Effect.Effect<Page<CommentRecord>, StoreError>
+  /** Oldest first; `kind` narrows to one. */
+  readonly comments: (task_id: number, page: { readonly limit: number; readonly cursor: string | null; readonly kind?: CommentRecord["kind"] }) => Effect.Effect<Page<CommentRecord>, StoreError>
   readonly audit: (entry: Omit<AuditRecord, "id" | "at">) => Effect.Effect<void, StoreError>
   readonly auditOfJob: (job_id: string) => Effect.Effect<ReadonlyArray<AuditRecord>, StoreError>
 }
@@ -91,8 +92,8 @@ const make = Effect.fn("TaskStore.make")(function*(ageing_ms: number) {
       const posted = yield* writer.write(commentWrite, { ...comment, op: v7() })
       return posted ?? (yield* new NotFound({ what: "task", id: String(comment.task_id) }))
     }),
-    comments: Effect.fn("TaskStore.comments")(function*(task_id, { limit, cursor }) {
-      const rows = yield* database.read({ sql: COMMENTS_AFTER, args: [task_id, cursor === null ? 0 : Number(cursor), limit + 1] })
+    comments: Effect.fn("TaskStore.comments")(function*(task_id, { limit, cursor, kind }) {
+      const rows = yield* database.read({ sql: COMMENTS_AFTER, args: [task_id, cursor === null ? 0 : Number(cursor), limit + 1, kind ?? null] })
       return page(rows.map(([json]) => commentOfJson(String(json))), limit, ({ id }) => id)
     }),
     audit: (entry) => {
@@ -107,7 +108,7 @@ const make = Effect.fn("TaskStore.make")(function*(ageing_ms: number) {
 })
 
 /** Read at the start of every movement, so it is a prepared text and not a built query. */
-const COMMENTS_AFTER = `SELECT json_array(${COMMENT_FIELDS.map((field) => `c.${field}`).join(", ")}) FROM comments c WHERE c.task_id = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3`
+const COMMENTS_AFTER = `SELECT json_array(${COMMENT_FIELDS.map((field) => `c.${field}`).join(", ")}) FROM comments c WHERE c.task_id = ?1 AND c.id > ?2 AND (?4 IS NULL OR c.kind = ?4) ORDER BY c.id LIMIT ?3`
 
 /** Every submission answers with its task, so this is a prepared text and not a built query. */
 const TASK_WITH_JOB = `SELECT ${taskJson("t")}, ${jobJson("j")}, j.moved_at FROM tasks t
