@@ -74,7 +74,7 @@ export const claimWrite = (): WriteKind<Claim, ReadonlyArray<ClaimedJob>> => {
         const from = statements.length
         runsOf(claim.slots).forEach((run, k) => {
           const models = run.models === null ? null : toJson(run.models)
-          const args = [toJson(run.worker_ids), claim.node_id, claim.lease_ttl_ms, toJson(run.roles), models, `${claim.token}/${k}`, known, toJson(run.refuses)]
+          const args = [toJson(run.worker_ids), claim.node_id, claim.lease_ttl_ms, toJson([...new Set(run.roles)]), models, `${claim.token}/${k}`, known, toJson(run.refuses)]
           if (again) statements.push({ sql: UNTAKEN, args }, { sql: TAKEN, args })
           else statements.push({ sql: CLAIM, args })
         })
