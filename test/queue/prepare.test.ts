@@ -50,13 +50,14 @@ describe("the gates before a run", () => {
     expect((await queue.comments(task))[0]).toMatchObject({ kind: "event", body: expect.stringMatching(/^Attempt 1 of 3 failed\. Reason: worker_exception/) })
   })
 
-  it("give a job back whose worker no longer offers its model, with the reason and unannounced", async () => {
+  it("are not even reached by a job whose model no worker offers: it stays queued and unannounced", async () => {
     const llm = scripted({ models: ["m1"] })
     const queue = await startQueue({ llm: llm.url })
     await queue.until(await queue.submit("complete"), "succeeded")
     const task = await queue.submit("complete", { model: "m9" })
     await queue.run(Workers.use((workers) => Effect.sync(() => expect(workers.endpoint("w1", "m9")).toBeNull())))
-    expect(await queue.job(task)).toMatchObject({ status: "queued", attempt: 1 })
+    await queue.until(await queue.submit("complete"), "succeeded")
+    expect(await queue.job(task)).toMatchObject({ status: "queued", attempt: 1, fence: 0 })
     expect(await runningEvents(queue, task)).toEqual([])
   })
 
