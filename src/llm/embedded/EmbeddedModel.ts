@@ -7,7 +7,7 @@ import { EmbeddedError, WeightsRefused } from "./errors.ts"
 import { DEFAULT_HUB } from "./hub.ts"
 import { installEngine } from "./install.ts"
 import { ENGINE_START_TIMEOUT_MS, HEALTHY_AFTER_MS, MAX_QUICK_DEATHS, RESTART_BACKOFF_MS, RETRY_AFTER_FAILURE_MS } from "./limits.ts"
-import { inspectMachine, type Binary } from "./machine.ts"
+import { inspectMachine, type Binary, type Machine } from "./machine.ts"
 import { EngineFailed, EngineProcess, type ReadyLine } from "./process.ts"
 import { megabytes, type Report, type Step } from "./progress.ts"
 import { messageOf } from "./values.ts"
@@ -28,6 +28,8 @@ export interface EmbeddedOptions {
   readonly context?: number | null
   /** Null is one core less than there are. */
   readonly threads?: number | null
+  /** What this machine is; `inspectMachine` by default. */
+  readonly machine?: () => Promise<Machine>
 }
 
 export interface EmbeddedEndpoint {
@@ -118,7 +120,7 @@ const make = Effect.fn("EmbeddedModel.make")(function* (options: EmbeddedOptions
   }
 
   const pickBinary = Effect.gen(function* () {
-    const machine = yield* Effect.promise(() => inspectMachine())
+    const machine = yield* Effect.promise(options.machine ?? inspectMachine)
     const known = yield* Ref.get(refused)
     const binary = machine.binaries.find((candidate) => !known.has(candidate.package))
     if (binary === undefined) {

@@ -13,6 +13,7 @@ import { RequestRefused, type ChatBody, type ToolDefinition } from "./request.ts
 import { loadRuntime, type GpuKind, type LlamaContext, type LlamaGrammar, type LlamaModel, type Runtime, type Sequence, type Token } from "./runtime.ts"
 import { samplingOf } from "./sampling.ts"
 import { ChatTemplate, NATIVE } from "./template.ts"
+import { messageOf } from "./values.ts"
 import type { Grammar } from "./nodes.ts"
 
 export interface EngineOptions {
@@ -101,7 +102,9 @@ export class Engine {
   static async load(options: EngineOptions): Promise<Engine> {
     const threads = options.threads ?? Math.max(1, availableParallelism() - 1)
     const runtime = await loadRuntime(options.engineDir, options.gpu, threads)
-    const model = await runtime.llama.loadModel({ modelPath: options.modelPath, gpuLayers: options.gpu === false ? 0 : "auto" })
+    const model = await runtime.llama.loadModel({ modelPath: options.modelPath, gpuLayers: options.gpu === false ? 0 : "auto" }).catch((cause: unknown) => {
+      throw new Error(`${options.modelPath} does not load: ${messageOf(cause)}`)
+    })
     const { context, slots } = await createContext(model, options, threads)
     return new Engine({
       model: basename(options.modelPath).replace(/\.gguf$/i, ""),

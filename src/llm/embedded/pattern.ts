@@ -164,15 +164,32 @@ const fixedLength = (node: Node): number => {
   }
 }
 
+/** The alternatives of the whole expression. */
+const topLevel = (source: string): ReadonlyArray<string> => {
+  const parts: Array<string> = []
+  let [depth, inClass, start] = [0, false, 0]
+  for (let i = 0; i < source.length; i++) {
+    const c = source[i]
+    if (c === "\\") i++
+    else if (inClass) inClass = c !== "]"
+    else if (c === "[") inClass = true
+    else if (c === "(") depth++
+    else if (c === ")") depth--
+    else if (c === "|" && depth === 0) {
+      parts.push(source.slice(start, i))
+      start = i + 1
+    }
+  }
+  return [...parts, source.slice(start)]
+}
+
 /** The characters between the quotes of a JSON string, or null when the expression uses something outside the subset. */
 export const patternNode = (source: string, maxLength: number | null): Node | null => {
-  // An expression that is not anchored matches anywhere in the text.
-  const open = source.includes("|") && !/^\^\(.*\)\$$/.test(source) && /^\^|\$$/.test(source)
-  if (open) return null
-  const start = source.startsWith("^")
-  const end = source.endsWith("$") && !source.endsWith("\\$")
-  const body = source.slice(start ? 1 : 0, end ? -1 : undefined)
-  const whole = `${start ? "" : ".*"}(?:${body})${end ? "" : ".*"}`
+  // An alternative that is not anchored matches anywhere in the text.
+  const whole = topLevel(source).map((part) => {
+    const [start, end] = [part.startsWith("^"), /(^|[^\\])(\\\\)*\$$/.test(part)]
+    return `${start ? "" : ".*"}(?:${part.slice(start ? 1 : 0, end ? -1 : undefined)})${end ? "" : ".*"}`
+  }).join("|")
   try {
     const node = new Parser(whole, null).parse()
     const free = openCounts(node)

@@ -35,6 +35,8 @@ export interface WeightsOptions {
   readonly machine: Pick<Machine, "memory_bytes" | "gpu_bytes" | "cores">
   readonly report: Report
   readonly now?: () => number
+  /** The last resort; `fetchToy` by default. */
+  readonly toy?: (directory: string, report: Report, signal: AbortSignal) => Promise<string>
 }
 
 interface Outcome {
@@ -82,7 +84,7 @@ class Search {
   }
 
   async run(): Promise<Weights> {
-    const { model, base, directory, report } = this.#options
+    const { model, base, report } = this.#options
     const source = model === null ? null : parseSource(model, base)
     if (source?.kind === "file") return this.#local(source.path)
     const known = await this.#remembered()
@@ -102,7 +104,7 @@ class Search {
       }
     }
     try {
-      const weights = await this.#keep(await fetchToyOnce(directory, report, this.#signal), true)
+      const weights = await this.#keep(await this.#toy(), true)
       report({ kind: "note", text: TOY_NOTE })
       return weights
     } catch (cause) {
@@ -155,6 +157,13 @@ class Search {
     await writeJson(file, { ...checked, [path]: stamp })
   }
 
+  async #toy(): Promise<string> {
+    const { directory, report, toy = fetchToy } = this.#options
+    await mkdir(directory, { recursive: true })
+    const path = join(directory, TOY.file)
+    return withLock(`${path}.lock`, this.#signal, async () => (existsSync(path) ? path : toy(directory, report, this.#signal)))
+  }
+
   async #default(): Promise<string> {
     const model = chooseModel(this.#options.machine)
     try {
@@ -199,12 +208,6 @@ class Search {
       return path
     })
   }
-}
-
-const fetchToyOnce = async (directory: string, report: Report, signal: AbortSignal): Promise<string> => {
-  await mkdir(directory, { recursive: true })
-  const path = join(directory, TOY.file)
-  return withLock(`${path}.lock`, signal, async () => (existsSync(path) ? path : fetchToy(directory, report, signal)))
 }
 
 /**

@@ -21,6 +21,8 @@ export interface FileServer {
   readonly behaviour: Behaviour
   /** `range` and `authorization` of each request for the file. */
   readonly requests: Array<{ readonly path: string; readonly range: string | null; readonly authorization: string | null }>
+  /** Requests of any kind, answered or not. */
+  asked: number
   /** What a listing of the repository says. */
   listing: unknown
   body: Uint8Array
@@ -40,6 +42,7 @@ export const gguf = (length: number): Uint8Array => {
 
 const answer = (self: FileServer, request: IncomingMessage, response: ServerResponse): void => {
   const { behaviour, body } = self
+  self.asked++
   const { pathname } = new URL(request.url ?? "/", self.url)
   if (behaviour.silent) return
   if (pathname.startsWith("/api/")) {
@@ -80,7 +83,7 @@ export const startFileServer = async (body: Uint8Array): Promise<FileServer> => 
   const address = server.address()
   if (address === null || typeof address === "string") throw new Error("no port")
   const self: FileServer = {
-    url: `http://127.0.0.1:${address.port}`, requests: [], listing: null, body,
+    url: `http://127.0.0.1:${address.port}`, requests: [], asked: 0, listing: null, body,
     behaviour: { ignore_ranges: false, silent: false, status: null, redirect: false, claimed_sha256: null, stall_after: null },
     breakOff: () => server.closeAllConnections(),
     stop: () => {

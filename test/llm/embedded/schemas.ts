@@ -12,7 +12,7 @@ const drop = (value: Json): Json => Object.fromEntries(Object.entries(value).fil
 const text = fc.record({ range: some(bounds(30)) }).map(({ range }): Json => drop({ type: "string", minLength: range?.[0], maxLength: range?.[1] }))
 const pattern = fc.constantFrom<Json>(
   { type: "string", pattern: "^[a-z]+$", maxLength: 8 }, { type: "string", pattern: "^(yes|no)$" }, { type: "string", pattern: "^\\d{4}-\\d{2}$" },
-  { type: "string", pattern: "^[^\\n\"]{1,9}$" }, { type: "string", pattern: "ab?c" }, { type: "string", pattern: "^\\w+\\.md$", maxLength: 20 },
+  { type: "string", pattern: "^[^\\n\"]{1,9}$" }, { type: "string", pattern: "^a|b$" }, { type: "string", pattern: "^v(1|2)(\\.\\d){0,2}$" }, { type: "string", pattern: "ab?c" }, { type: "string", pattern: "^\\w+\\.md$", maxLength: 20 },
   { type: "string", format: "date" },
 )
 const whole = fc.tuple(some(fc.integer({ min: -2000, max: 2000 })), fc.integer({ min: 0, max: 3000 }), fc.constantFrom("none", "min", "both", "exclusive")).map(([low, width, kind]): Json => {
