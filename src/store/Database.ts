@@ -13,7 +13,6 @@ import { migrate } from "./migrate.ts"
 import { lockFile } from "./processLock.ts"
 import { openRemote } from "./remoteConnection.ts"
 import type { Connection, Rows, SqlValue, Statement } from "./sql.ts"
-import * as tables from "./tables.ts"
 
 export interface DatabaseOptions {
   /** `file:` with an absolute path, or `libsql:`, `http(s):`, `ws(s):`. */
@@ -29,7 +28,7 @@ const makeOrm = (connection: Connection) =>
   drizzle(async (sql, params: ReadonlyArray<unknown>, method) => {
     const rows = await connection.read({ sql, args: params.map(toValue) })
     return { rows: (method === "get" ? rows[0] : rows) as Array<unknown> }
-  }, { schema: tables })
+  })
 export type Orm = ReturnType<typeof makeOrm>
 
 export interface DatabaseShape {
