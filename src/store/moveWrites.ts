@@ -39,14 +39,21 @@ FROM tree WHERE jobs.rowid = tree.rid AND jobs.status IN (${CANCELLABLE})`
 /** The latest root job of each task as it is now, and whether this operation moved it. */
 const MET = `WITH ${rowsOf("i", "?1")} SELECT i.n, ${jobJson("j")}, j.status, j.move_id IS i.v->>2 FROM i CROSS JOIN jobs j ON j.rowid = ${LATEST}`
 
+/** What is asked for one task more than once in a batch is done for the first who asks. */
+const firstOfEach = <A extends { readonly task_id: number }>(inputs: ReadonlyArray<A>): ReadonlyArray<A> => {
+  const seen = new Set<number>()
+  return inputs.filter(({ task_id }) => !seen.has(task_id) && seen.add(task_id))
+}
+const toRows = (inputs: ReadonlyArray<TaskMove>): string => toJson(inputs.map(({ task_id, actor, op }) => [task_id, actor, op]))
+
 export const cancelWrite: WriteKind<TaskMove, Moved> = {
   name: "cancel",
   order: ORDER.move,
   touches: (output, input, mark) => { if (output.done !== null) mark(input.task_id) },
   plan: (inputs) => {
-    const args = [toJson(inputs.map(({ task_id, actor, op }) => [task_id, actor, op]))]
+    const args = [toRows(firstOfEach(inputs))]
     return {
-      statements: [{ sql: CANCEL_COMMENT, args }, { sql: CANCEL, args }, { sql: MET, args }],
+      statements: [{ sql: CANCEL_COMMENT, args }, { sql: CANCEL, args }, { sql: MET, args: [toRows(inputs)] }],
       read: (results) => met(inputs, results[2] ?? []),
     }
   },
@@ -65,16 +72,10 @@ export const retryWrite = (ageing_ms: number): WriteKind<TaskMove, Moved> => ({
   name: "retry",
   order: ORDER.move,
   touches: (output, input, mark) => { if (output.done !== null) mark(input.task_id) },
-  plan: (inputs) => {
-    const once = inputs.filter(({ task_id }, k) => inputs.findIndex((other) => other.task_id === task_id) === k)
-    return {
-      statements: [
-        { sql: RETRY, args: [toJson(once.map(({ task_id, actor, op }) => [task_id, actor, op])), ageing_ms] },
-        { sql: MET, args: [toJson(inputs.map(({ task_id, actor, op }) => [task_id, actor, op]))] },
-      ],
-      read: (results) => met(inputs, results[1] ?? []),
-    }
-  },
+  plan: (inputs) => ({
+    statements: [{ sql: RETRY, args: [toRows(firstOfEach(inputs)), ageing_ms] }, { sql: MET, args: [toRows(inputs)] }],
+    read: (results) => met(inputs, results[1] ?? []),
+  }),
 })
 
 const met = (inputs: ReadonlyArray<TaskMove>, rows: Rows): ReadonlyArray<Moved> => {
@@ -104,9 +105,10 @@ export const removeWrite: WriteKind<Omit<TaskMove, "op">, Removal> = {
   name: "remove",
   order: ORDER.move,
   plan: (inputs, again) => {
-    const args = [toJson(inputs.map(({ task_id, actor }) => [task_id, actor]))]
+    const rows = (moves: typeof inputs) => [toJson(moves.map(({ task_id, actor }) => [task_id, actor]))]
+    const args = rows(firstOfEach(inputs))
     return {
-      statements: [{ sql: BEFORE, args }, ...DELETIONS.map((sql) => ({ sql, args }))],
+      statements: [{ sql: BEFORE, args: rows(inputs) }, ...DELETIONS.map((sql) => ({ sql, args }))],
       read: ([before]) => {
         const state = new Map((before ?? []).map(([k, running]) => [Number(k), running === null ? "removed" as const : "running" as const]))
         return inputs.map((_, k) => state.get(k) ?? (again ? "removed" : "missing"))
