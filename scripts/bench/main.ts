@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<ReadonlyArray<BenchRow>>>> 
   many: async () => (await import("./jobs.ts")).many(),
   calls: async () => (await import("./client.ts")).calls(),
   streams: async () => (await import("./client.ts")).streams(),
+  digest: async () => (await import("./digest.ts")).digest(),
   lifecycle: async () => (await import("./lifecycle.ts")).lifecycle(),
 }
 
