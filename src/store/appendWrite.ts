@@ -39,12 +39,16 @@ UPDATE jobs SET current_movement = p.c2, current_activity = p.c3, last_backend_i
 FROM p WHERE jobs.id = p.c0 AND jobs.fence = p.c1 AND jobs.status = 'running'
 RETURNING id, fence`
 
+/** Said after a lost reply, since the same batch may also have ended the run. Rows: 0 job_id, 1 fence, 2 seq, null without entries, 3 op. */
+const WRITTEN = `WITH ${rowsOf("i", "?1")}
+SELECT i.n FROM i WHERE EXISTS (SELECT 1 FROM journal x WHERE x.job_id = i.v->>0 AND x.seq = i.v->>2 AND x.fence = i.v->>1) OR EXISTS (SELECT 1 FROM events e WHERE e.uid = i.v->>3)`
+
 /** Answers false when the row has another fence or is no longer running. */
 export const appendWrite: WriteKind<AppendOperation, boolean> = {
   name: "append",
   order: ORDER.append,
   touches: (output, input, mark) => { if (output && input.events.length > 0) mark(input.task_id) },
-  plan: (inputs) => {
+  plan: (inputs, again) => {
     const events = inputs.flatMap(({ job_id, fence, events, op }) =>
       events.map(({ event, data }, k) => [job_id, fence, event, JSON.stringify(data), k === 0 ? op : null, op]))
     const entries = inputs.flatMap(({ job_id, fence, attempt, seq, entries }) =>
@@ -59,12 +63,14 @@ export const appendWrite: WriteKind<AppendOperation, boolean> = {
       ...(entries.length === 0 ? [] : [{ sql: ENTRIES, args: [toJson(entries)] }]),
       ...(comments.length === 0 ? [] : [{ sql: COMMENTS, args: [toJson(comments)] }]),
       { sql: FIGURES, args: [toJson([...figures.values()])] },
+      ...(again ? [{ sql: WRITTEN, args: [toJson(inputs.map(({ job_id, fence, seq, entries, op }) => [job_id, fence, entries.length > 0 ? seq : null, op]))] }] : []),
     ]
     return {
       statements,
       read: (results) => {
-        const held = new Set((results.at(-1) ?? []).map(([id, fence]) => `${id}/${fence}`))
-        return inputs.map(({ job_id, fence }) => held.has(`${job_id}/${fence}`))
+        const held = new Set((results.at(again ? -2 : -1) ?? []).map(([id, fence]) => `${id}/${fence}`))
+        const written = new Set((again ? results.at(-1) ?? [] : []).map(([k]) => Number(k)))
+        return inputs.map(({ job_id, fence }, k) => held.has(`${job_id}/${fence}`) || written.has(k))
       },
     }
   },
