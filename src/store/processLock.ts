@@ -8,6 +8,9 @@ import { toStoreError } from "./failure.ts"
 /** A process that was just killed may need a moment to be gone. */
 const WAIT_MS = 500
 
+/** Held for as long as the process lives: a connection that nobody refers to is closed, and its lock goes with it. */
+const held = new Set<unknown>()
+
 export interface Holder {
   readonly pid: number
   /** What a person can find the process by: the address of its node. */
@@ -27,7 +30,9 @@ export const lockFile = (path: string, about: string): () => void => {
   }
   const holder: Holder = { pid: process.pid, about, since: new Date().toISOString() }
   writeFileSync(`${path}.owner`, `${JSON.stringify(holder)}\n`)
+  held.add(db)
   return () => {
+    held.delete(db)
     rmSync(`${path}.owner`, { force: true })
     db.close()
   }
