@@ -36,7 +36,7 @@ ORDER BY i.n`
 const FIGURES = `WITH ${tableOf("p", "?1", 12)}
 UPDATE jobs SET current_movement = p.c2, current_activity = p.c3, last_backend_id = p.c4, context_used_tokens = p.c5, context_limit_tokens = p.c6,
   prompt_tokens = p.c7, completion_tokens = p.c8, cached_tokens = p.c9, give_backs = CASE WHEN p.c10 > llm_calls THEN 0 ELSE give_backs END, llm_calls = p.c10, tool_calls = p.c11
-FROM p WHERE jobs.id = p.c0 AND jobs.fence = p.c1 AND jobs.status = 'running'
+FROM p WHERE jobs.id = +p.c0 AND jobs.fence = p.c1 AND jobs.status = 'running'
 RETURNING id, fence`
 
 /** Said after a lost reply, since the same batch may also have ended the run. Rows: 0 job_id, 1 fence, 2 seq, null without entries, 3 op. */

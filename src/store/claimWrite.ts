@@ -49,7 +49,7 @@ UPDATE jobs SET status = 'running', worker_id = k.worker_id, node_id = ?2, lease
   moved_at = k.now, moved_by = 'node:' || ?2, move = 'job.claimed', move_id = ?6,
   move_detail = json_object('worker_id', k.worker_id, 'fence', fence + 1, 'attempt', attempt + (status = 'retry'))
 FROM (${PICKED}) k
-WHERE jobs.rowid = k.rid AND jobs.status IN (${quoted(sourcesOf("running", "claimer"))})
+WHERE jobs.rowid = +k.rid AND jobs.status IN (${quoted(sourcesOf("running", "claimer"))})
 RETURNING ${RETURNED}`
 
 /** Said after a lost reply: what the claim took then, and now nothing more. */

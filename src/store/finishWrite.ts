@@ -26,7 +26,6 @@ const DECIDED = `SELECT j.rowid AS rid, p.n AS place, i.value->>3 AS result, ${N
   FROM json_each(?1) i CROSS JOIN jobs j ON j.id = i.value->>0 CROSS JOIN p ON p.n = i.value->>2
   WHERE j.fence = i.value->>1 AND j.status = 'running'`
 
-// Materialised, so that the planner looks each job up by its row instead of walking the table.
 const WITH_DECIDED = `WITH ${tableOf("p", "?2", SHARED)}, k AS MATERIALIZED (${DECIDED})`
 
 const AT = "strftime('%Y-%m-%d %H:%M:%S', (k.now + k.delay) / 1000, 'unixepoch') || ' UTC'"
@@ -56,7 +55,7 @@ UPDATE jobs SET status = k.s, lease_expires_at = NULL, result = k.result,
   current_activity = NULL, ask_count = ask_count + p.c8, give_backs = give_backs + p.c6,
   finished_at = CASE k.s ${[...TERMINAL].map((status) => `WHEN '${status}' THEN k.now`).join(" ")} END,
   moved_at = k.now, moved_by = 'worker:' || worker_id, move = ${actionOf("k.s")}, move_detail = p.c7
-FROM k CROSS JOIN p ON p.n = k.place WHERE jobs.rowid = k.rid
+FROM k CROSS JOIN p ON p.n = k.place WHERE jobs.rowid = +k.rid
 RETURNING id, fence, task_id`
 
 /** Said after a lost reply: no other write than a finish leaves a worker as the mover, and no later run the same fence. */

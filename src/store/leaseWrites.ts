@@ -12,7 +12,7 @@ const RESCUE_LIMIT = 1000
 
 const RENEW = `UPDATE jobs SET lease_expires_at = k.now + k.ttl
 FROM (SELECT i.value->>0 AS id, i.value->>1 AS fence, i.value->>2 AS ttl, ${NOW} AS now FROM json_each(?1) i) k
-WHERE jobs.id = k.id AND jobs.fence = k.fence AND jobs.status = 'running'
+WHERE jobs.id = +k.id AND jobs.fence = k.fence AND jobs.status = 'running'
 RETURNING jobs.id, jobs.fence`
 
 export interface Renewal {

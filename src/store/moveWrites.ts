@@ -34,7 +34,7 @@ tree (rid, id, actor, op) AS (
 UPDATE jobs SET status = 'cancelled', lease_expires_at = NULL, next_retry_at = NULL, wait_reason = NULL, error_summary = NULL,
   abort_reason = 'cancelled', current_activity = NULL, finished_at = ${NOW}, moved_at = ${NOW}, moved_by = tree.actor, move = 'job.cancelled', move_id = tree.op,
   move_detail = json_object('from', status, 'abort_reason', 'cancelled', 'llm_calls', llm_calls, 'tool_calls', tool_calls)
-FROM tree WHERE jobs.rowid = tree.rid AND jobs.status IN (${CANCELLABLE})`
+FROM tree WHERE jobs.rowid = +tree.rid AND jobs.status IN (${CANCELLABLE})`
 
 /** The latest root job of each task as it is now, and whether this operation moved it. */
 const MET = `WITH ${rowsOf("i", "?1")} SELECT i.n, ${jobJson("j")}, j.status, j.move_id IS i.v->>2 FROM i CROSS JOIN jobs j ON j.rowid = ${LATEST}`

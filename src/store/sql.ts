@@ -1,6 +1,7 @@
 // What the store says to a database: statements with positional arguments, and the few SQL fragments that every write
 // shares. Bulk writes carry their rows as one JSON argument, so that their text stays constant and one statement serves
-// one row or a thousand. Pure.
+// one row or a thousand. Pure. In `UPDATE … FROM k WHERE jobs.rowid = +k.rid` the plus keeps the planner from walking the
+// whole table with an index over `k`: it looks each row up instead (test/store/tables.test.ts reads the plans).
 
 export type SqlValue = string | number | null
 
