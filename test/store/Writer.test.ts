@@ -1,133 +1,188 @@
-// The group commit over a real database file: one batch for one tick, its order, and what happens to the others when one
-// operation is bad, the database is busy, or the store is closing.
-import { Effect, Exit } from "effect"
-import Libsql from "libsql"
+import { Effect, Fiber, Layer, ManagedRuntime } from "effect"
 import { describe, expect, it } from "vitest"
 import { StoreError } from "../../src/job/errors.ts"
-import { JobStore } from "../../src/store/JobStore.ts"
-import { TaskStore } from "../../src/store/TaskStore.ts"
-import { ORDER, Writer } from "../../src/store/Writer.ts"
+import { Database } from "../../src/store/Database.ts"
+import { toJson } from "../../src/store/sql.ts"
+import type { Connection, Statement } from "../../src/store/sql.ts"
+import { Writer } from "../../src/store/Writer.ts"
 import type { WriteKind } from "../../src/store/Writer.ts"
-import { claim, finish, newTask, openStore, slot, sql, submit, succeeded, temporaryDirectory, withStore } from "../support/database.ts"
+import { optionsFor, temporaryDirectory } from "../support/database.ts"
 
-/** Adds a word to a table; an empty word breaks its CHECK. Answers how many there are. */
-const word = (name: string, order: number): WriteKind<string, number> => ({
+/** Puts notes into a table of its own: a note is known by its id, and an empty text is refused by the table. */
+interface Note {
+  readonly id: number
+  readonly text: string
+}
+const PUT = "INSERT INTO notes SELECT value->>0, value->>1 FROM json_each(?) WHERE true ON CONFLICT (id) DO NOTHING"
+const kind = (name: string, order: number): WriteKind<Note, string> => ({
   name,
   order,
   plan: (inputs) => ({
-    statements: inputs.flatMap((input) => [{ sql: "INSERT INTO words (word) VALUES (?)", args: [input] }, { sql: "SELECT count(*) FROM words", args: [] }]),
-    read: (results) => inputs.map((_, k) => Number(results[2 * k + 1]?.[0]?.[0])),
+    statements: [{ sql: PUT, args: [toJson(inputs.map(({ id, text }) => [id, text]))] }],
+    read: () => inputs.map(({ text }) => `${name} ${text}`),
   }),
+  touches: (_output, { id }, mark) => { if (id % 2 === 0) mark(id) },
 })
-const table = sql("CREATE TABLE words (word TEXT NOT NULL CHECK (word <> ''))")
-const words = Effect.map(sql("SELECT word FROM words ORDER BY rowid"), (rows) => rows.map(([text]) => text))
-const audited = TaskStore.use((tasks) => tasks.audit({ actor: "a", action: "config.reloaded", task_id: null, job_id: null, detail: {} }))
-const together = { concurrency: "unbounded" } as const
+const put = kind("put", 0)
+const late = kind("late", 5)
 
-describe("one tick", () => {
-  it("is one batch, whatever it asks, and each caller gets its own answer", () => withStore(Effect.gen(function*() {
-    yield* table
-    const writer = yield* Writer
-    const before = writer.stats()
-    const kind = word("word", ORDER.comment)
-    const found = yield* Effect.all([...["a", "b", "c"].map((text) => writer.write(kind, text)), submit(), audited], together)
-    expect(found.slice(0, 3)).toEqual([1, 2, 3])
-    const now = writer.stats()
-    expect({ batches: now.batches - before.batches, operations: now.operations - before.operations, waiting: now.waiting }).toEqual({ batches: 1, operations: 5, waiting: 0 })
+interface Seen {
+  /** The statements of each batch, committed or not. */
+  readonly batches: Array<ReadonlyArray<Statement>>
+  /** Stands between the Writer and the file; may refuse before, or forget after. */
+  through: (statements: ReadonlyArray<Statement>, batch: Connection["batch"]) => ReturnType<Connection["batch"]>
+}
+
+const withWriter = async <A, E>(body: (seen: Seen) => Effect.Effect<A, E, Writer | Database>): Promise<A> => {
+  const directory = temporaryDirectory()
+  const seen: Seen = { batches: [], through: (statements, batch) => batch(statements) }
+  const database = Layer.effect(Database, Effect.map(Database, (real) => Database.of({
+    ...real,
+    connection: {
+      ...real.connection,
+      batch: (statements) => {
+        seen.batches.push(statements)
+        return seen.through(statements, real.connection.batch)
+      },
+    },
+  }))).pipe(Layer.provide(Database.layer(optionsFor(`file:${directory.path}/a.db`))))
+  const runtime = ManagedRuntime.make(Writer.layer.pipe(Layer.provideMerge(database)))
+  try {
+    await runtime.runPromise(Database.use(({ connection }) => Effect.promise(() => connection.batch([{ sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT CHECK (text <> ''))", args: [] }]))))
+    seen.batches.length = 0
+    return await runtime.runPromise(body(seen))
+  } finally {
+    await runtime.dispose()
+    directory.remove()
+  }
+}
+
+const write = (id: number, text = `n${id}`, how = put) => Writer.use((writer) => writer.write(how, { id, text }))
+const all = <A, E>(effects: ReadonlyArray<Effect.Effect<A, E, Writer>>) => Effect.all(effects, { concurrency: "unbounded" })
+const ids = Database.use(({ read }) => Effect.map(read({ sql: "SELECT id FROM notes ORDER BY id", args: [] }), (rows) => rows.flat()))
+const range = (count: number) => Array.from({ length: count }, (_, k) => k)
+const refused = (reason: StoreError["reason"]) => new StoreError({ reason, detail: "as the test wishes" })
+
+describe("what is asked in one tick", () => {
+  it("is one batch with one statement for each kind, and every caller gets the answer to its own", () => withWriter((seen) => Effect.gen(function*() {
+    const answers = yield* all(range(100).map((id) => write(id, `n${id}`, id % 2 === 0 ? late : put)))
+    expect(answers).toEqual(range(100).map((id) => `${id % 2 === 0 ? "late" : "put"} n${id}`))
+    expect(seen.batches).toHaveLength(1)
+    expect(seen.batches[0]).toHaveLength(2)
+    expect(String(seen.batches[0]?.[0]?.args[0])).toContain("[1,")
+    expect(yield* ids).toHaveLength(100)
+    expect(yield* Writer.use((writer) => Effect.sync(() => writer.stats()))).toEqual({ batches: 1, operations: 100, waiting: 0 })
   })))
 
-  it("goes kind by kind in the published order, and a claim sees what the same tick submitted and freed", () => withStore(Effect.gen(function*() {
-    yield* table
-    const writer = yield* Writer
-    const names = Object.keys(ORDER) as Array<keyof typeof ORDER>
-    yield* Effect.all(names.toReversed().map((name) => writer.write(word(name, ORDER[name]), name)), together)
-    expect(yield* words).toEqual(names)
-    const [claimed, submitted] = yield* Effect.all([claim([slot()]), submit()], together)
-    expect(claimed).toMatchObject([{ id: submitted.job_id }])
+  it("takes along what fibers ask that were woken by it", () => withWriter((seen) => Effect.gen(function*() {
+    const woken = yield* Effect.forkChild(Effect.yieldNow.pipe(Effect.andThen(write(2))))
+    yield* write(1)
+    yield* Fiber.join(woken)
+    expect(seen.batches).toHaveLength(1)
   })))
 
-  it("frees a lock and gives it on", () => withStore(Effect.gen(function*() {
-    const { id } = yield* submit()
-    const [job] = yield* claim()
-    if (job === undefined) throw new Error("nothing to claim")
-    const [, again, next] = yield* Effect.all([finish(job, succeeded()), JobStore.use((jobs) => jobs.retry(id, "local")), claim()], together)
-    expect(next).toMatchObject([{ id: again.id }])
+  it("is cut into batches of bounded size", () => withWriter((seen) => Effect.gen(function*() {
+    yield* all(range(1300).map((id) => write(id)))
+    expect(seen.batches.map(([statement]) => (JSON.parse(String(statement?.args[0])) as Array<unknown>).length)).toEqual([512, 512, 276])
   })))
 
-  it("of many more operations than a batch holds is several batches, all answered", () => withStore(Effect.gen(function*() {
-    const writer = yield* Writer
-    const { batches } = writer.stats()
-    const all = yield* Effect.all(Array.from({ length: 1300 }, () => submit()), together)
-    expect(new Set(all.map(({ id }) => id)).size).toBe(1300)
-    expect(writer.stats().batches - batches).toBeGreaterThanOrEqual(3)
-    expect(writer.stats().batches - batches).toBeLessThan(20)
-  })))
-
-  it("a write goes on when its caller is interrupted", () => withStore(Effect.gen(function*() {
-    yield* table
-    const writer = yield* Writer
-    yield* writer.write(word("word", 1), "kept").pipe(Effect.timeoutOption(0))
-    yield* writer.write(word("word", 1), "next")
-    expect(yield* words).toEqual(["kept", "next"])
+  it("is refused as busy when too much waits already", () => withWriter((seen) => Effect.gen(function*() {
+    const gate = Promise.withResolvers<void>()
+    seen.through = (statements, batch) => gate.promise.then(() => batch(statements))
+    const waiting = yield* Effect.forkChild(all(range(20_000).map((id) => write(id))), { startImmediately: true })
+    const error = yield* Effect.flip(write(30_000))
+    expect(error).toMatchObject({ reason: "busy", detail: expect.stringContaining("20000 writes are waiting") })
+    gate.resolve()
+    yield* Fiber.join(waiting)
+    expect(yield* ids).toHaveLength(20_000)
   })))
 })
 
 describe("a bad operation", () => {
-  it("fails alone; the others of its batch are written, once", () => withStore(Effect.gen(function*() {
-    yield* table
-    const writer = yield* Writer
-    const kind = word("word", 1)
-    const exits = yield* Effect.all(["a", "", "b"].map((text) => Effect.exit(writer.write(kind, text))), together)
-    expect(exits.map(({ _tag }) => _tag)).toEqual(["Success", "Failure", "Success"])
-    expect(exits[1]).toMatchObject(Exit.fail(new StoreError({ reason: "constraint", detail: "CHECK constraint failed: word <> '' (SQLITE_CONSTRAINT_CHECK)" })))
-    expect(yield* words).toEqual(["a", "b"])
-  })))
-
-  it("harms no job beside it", () => withStore(Effect.gen(function*() {
-    const writer = yield* Writer
-    const broken: WriteKind<null, null> = { name: "broken", order: ORDER.finish, plan: () => ({ statements: [{ sql: "NO SUCH STATEMENT", args: [] }], read: () => [null] }) }
-    const [submitted, failure, claimed] = yield* Effect.all([submit({ idempotency_key: "k" }), Effect.flip(writer.write(broken, null)), claim()], together)
-    expect(failure).toMatchObject({ _tag: "StoreError", reason: "other" })
-    expect(claimed).toMatchObject([{ id: submitted.job_id, fence: 1 }])
-    expect(yield* sql("SELECT count(*) FROM events")).toEqual([[1]])
+  it("fails alone; the others of its batch are written", () => withWriter(() => Effect.gen(function*() {
+    const exits = yield* all(range(10).map((id) => Effect.exit(write(id, id === 4 ? "" : "good"))))
+    expect(exits.map((exit) => exit._tag)).toEqual(range(10).map((id) => (id === 4 ? "Failure" : "Success")))
+    expect(yield* ids).toEqual([0, 1, 2, 3, 5, 6, 7, 8, 9])
+    expect(yield* Effect.flip(write(4, ""))).toMatchObject({ reason: "constraint", detail: expect.stringContaining("CHECK") })
   })))
 })
 
-describe("a busy database", () => {
-  const opened = Effect.acquireRelease(Effect.sync(temporaryDirectory), (directory) => Effect.sync(directory.remove))
+describe("a database that cannot be written now", () => {
+  it("is asked again while that may help, and nobody hears of it", () => withWriter((seen) => Effect.gen(function*() {
+    let times = 3
+    seen.through = (statements, batch) => times-- > 0 ? Promise.reject(refused("busy")) : batch(statements)
+    expect(yield* write(1)).toBe("put n1")
+    expect(seen.batches).toHaveLength(4)
+  })))
 
-  it("is tried again until the other lets go", () => Effect.runPromise(Effect.scoped(Effect.gen(function*() {
-    const { path } = yield* opened
-    const store = openStore(`file:${path}/attacca.db`)
-    yield* Effect.addFinalizer(() => Effect.promise(() => store.dispose()))
-    yield* Effect.promise(() => store.runPromise(submit()))
-    const other = new Libsql(`${path}/attacca.db`)
-    other.exec("BEGIN IMMEDIATE")
-    const writer = yield* Effect.promise(() => store.runPromise(Writer))
-    const { batches } = writer.stats()
-    const submitted = store.runPromise(submit())
-    while (writer.stats().waiting > 0) yield* Effect.promise(() => new Promise<void>((resolve) => { setImmediate(resolve) }))
-    expect(writer.stats().batches).toBe(batches)
-    other.exec("COMMIT")
+  it("waits out another writer of the file", () => withWriter(() => Effect.gen(function*() {
+    const { openFile } = yield* Effect.promise(() => import("../../src/store/fileConnection.ts"))
+    const [[file]] = (yield* Database.use(({ read }) => read({ sql: "SELECT file FROM pragma_database_list", args: [] }))) as [[string]]
+    const other = openFile(file)
+    yield* Effect.promise(() => other.read({ sql: "BEGIN IMMEDIATE", args: [] }))
+    const waiting = yield* Effect.forkChild(write(1), { startImmediately: true })
+    yield* Effect.promise(() => new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve)))))
+    expect(yield* ids).toEqual([])
+    yield* Effect.promise(() => other.read({ sql: "ROLLBACK", args: [] }))
+    yield* Fiber.join(waiting)
     other.close()
-    expect(yield* Effect.promise(() => submitted)).toMatchObject({ id: 2, created: true })
-  }))))
+    expect(yield* ids).toEqual([1])
+  })))
+
+  it("that lost the reply is told the same again, and holds it once", () => withWriter((seen) => Effect.gen(function*() {
+    let lost = false
+    seen.through = async (statements, batch) => {
+      const results = await batch(statements)
+      if (!lost) {
+        lost = true
+        throw refused("unreachable")
+      }
+      return results
+    }
+    expect(yield* all([write(1), write(2)])).toEqual(["put n1", "put n2"])
+    expect(yield* ids).toEqual([1, 2])
+  })))
+
+  it.each(["full", "io", "read_only"] as const)("because it is %s fails the batch at once", (reason) => withWriter((seen) => Effect.gen(function*() {
+    seen.through = () => Promise.reject(refused(reason))
+    const errors = yield* all(range(5).map((id) => Effect.flip(write(id))))
+    expect(errors.map((error) => error.reason)).toEqual(range(5).map(() => reason))
+    expect(seen.batches).toHaveLength(1)
+  })))
+})
+
+describe("callers", () => {
+  it("that are interrupted do not take their write back", () => withWriter(() => Effect.gen(function*() {
+    const fiber = yield* Effect.forkChild(write(1), { startImmediately: true })
+    yield* Fiber.interrupt(fiber)
+    yield* write(2)
+    expect(yield* ids).toEqual([1, 2])
+  })))
+
+  it("are answered after the listeners have heard which tasks have new events", () => withWriter(() => Effect.gen(function*() {
+    const heard: Array<string> = []
+    yield* Writer.use((writer) => Effect.sync(() => writer.onCommit((task_ids) => { heard.push([...task_ids].join()) })))
+    yield* all(range(4).map((id) => Effect.tap(write(id), () => Effect.sync(() => heard.push(`answer ${id}`)))))
+    expect(heard).toEqual(["0,2", "answer 0", "answer 1", "answer 2", "answer 3"])
+    yield* write(5)
+    expect(heard).toHaveLength(5)
+  })))
 })
 
 describe("closing", () => {
-  it("writes what waits, then refuses", async () => {
+  it("writes what waits and refuses what comes after", async () => {
     const directory = temporaryDirectory()
-    const store = openStore(`file:${directory.path}/attacca.db`)
-    const { writer, tasks } = await store.runPromise(Effect.all({ writer: Writer, tasks: TaskStore }))
-    const last = Effect.runPromise(tasks.submit(newTask({ title: "the last" })))
-    await Promise.all([store.dispose(), last])
-    expect((await last).id).toBe(1)
-    const error = await Effect.runPromise(Effect.flip(tasks.submit(newTask())))
-    expect(error).toMatchObject({ _tag: "StoreError", reason: "closed" })
-    expect(writer.stats().waiting).toBe(0)
-    const again = openStore(`file:${directory.path}/attacca.db`)
-    expect(await again.runPromise(TaskStore.use((tasks) => tasks.get(1)))).toMatchObject({ task: { title: "the last" } })
-    await again.dispose()
+    const options = optionsFor(`file:${directory.path}/a.db`)
+    const runtime = ManagedRuntime.make(Writer.layer.pipe(Layer.provideMerge(Database.layer(options))))
+    const writer = await runtime.runPromise(Effect.service(Writer))
+    await runtime.runPromise(Database.use(({ connection }) => Effect.promise(() => connection.batch([{ sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)", args: [] }]))))
+    const last = Effect.runPromise(writer.write(put, { id: 1, text: "last" }))
+    await runtime.dispose()
+    expect(await last).toBe("put last")
+    expect(await Effect.runPromise(Effect.flip(writer.write(put, { id: 2, text: "too late" })))).toMatchObject({ reason: "closed" })
+    const reopened = ManagedRuntime.make(Database.layer(options))
+    expect(await reopened.runPromise(ids)).toEqual([1])
+    await reopened.dispose()
     directory.remove()
   })
 })
