@@ -112,13 +112,9 @@ install_packages() {
 bundle_node() {
   entry=$stamps/node.js
   if [ -f "$entry" ] && [ -z "$(find "$root/src" "$root/package.json" "$root/bun.lock" -newer "$entry" -print 2>/dev/null | head -n 1)" ]; then return; fi
-  # The database's thread is a program of its own, found under its source's name beside the bundle.
-  if bundle src/store/writerThread.ts writerThread.ts && bundle src/main.ts node.js; then return; fi
+  if mkdir -p "$tools" 2>/dev/null && "$bun" build "$root/src/main.ts" --target=bun --outfile="$entry.$$" --minify-syntax --minify-whitespace --external libsql \
+    --external @libsql/client --external openai --external prom-client --external ajv --external jsonrepair --external re2js > "$tools/bundle.log" 2>&1 \
+    && mv -f "$entry.$$" "$entry" 2>/dev/null; then return; fi
+  rm -f "$entry.$$"
   entry=$root/src/main.ts
-}
-bundle() {
-  "$bun" build "$root/$1" --target=bun --outfile="$stamps/$2.$$" --minify-syntax --minify-whitespace --external libsql --external @libsql/client \
-    --external openai --external prom-client --external ajv --external jsonrepair --external re2js > "$tools/bundle.log" 2>&1 && mv -f "$stamps/$2.$$" "$stamps/$2" 2>/dev/null && return
-  rm -f "$stamps/$2.$$"
-  return 1
 }
