@@ -29,6 +29,8 @@ export const toStoreError = (cause: unknown, remote: boolean): StoreError => {
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : ""
   const known = BY_CODE.find(([prefix]) => code.startsWith(prefix))
   if (known !== undefined) return new StoreError({ reason: known[1], detail: describe(cause.message, code) })
+  // A file that cannot be opened (it is a folder, may not be read) comes without a code.
+  if (!remote && cause.message.startsWith("ConnectionFailed(")) return new StoreError({ reason: "io", detail: cause.message.slice("ConnectionFailed(".length, -1).replaceAll('"', "") })
   const reason = remote && !code.startsWith("SQLITE_") && !code.startsWith("SQL_") ? "unreachable" : "other"
   return new StoreError({ reason, detail: describe(cause.message, code) })
 }
