@@ -11,6 +11,9 @@ const user = (content: string) => [{ role: "user", content }]
 const note = "The garden club meets on Tuesdays. Anna brings the seeds. In June it sells tomatoes at the market to pay for a shed."
 const long = (words: number) => Array.from({ length: words }, (_, i) => `word${i}`).join(" ")
 
+/** What a person is promised of a cancel (Q13); the work that is left behind would take several times as long. */
+const CANCEL_MS = 1_000
+
 describe("the embedded engine", () => {
   beforeEach((ctx) => {
     if (real === null) ctx.skip(reason)
@@ -135,7 +138,7 @@ describe("the embedded engine", () => {
     })()
     await expect(going).rejects.toThrow()
     await idle()
-    expect(performance.now() - left).toBeLessThan(300)
+    expect(performance.now() - left).toBeLessThan(CANCEL_MS)
   }, 60_000)
 
   it("leaves an answer soon after its client has left", async () => {
@@ -151,7 +154,7 @@ describe("the embedded engine", () => {
     })()
     await expect(going).rejects.toThrow()
     await idle()
-    expect(performance.now() - left).toBeLessThan(300)
+    expect(performance.now() - left).toBeLessThan(CANCEL_MS)
   }, 60_000)
 
   it("answers waiting requests in their order and forgets one that was given up", async () => {
