@@ -70,7 +70,10 @@ const make = Effect.fn("TaskStore.make")(function*(ageing_ms: number) {
       Effect.suspend(() => {
         // Opened before the commit, so that the claim joins the same batch; and again after it, should it have missed.
         wake.open()
-        return Effect.tap(writer.write(submitting, { job_id: v7(), task }), () => Effect.sync(wake.open))
+        return Effect.map(writer.write(submitting, { job_id: v7(), task }), ({ id, job_id, created, offered }) => {
+          if (!offered) wake.open()
+          return { id, job_id, created }
+        })
       }),
     get: Effect.fn("TaskStore.get")(function*(id) {
       const [row] = yield* database.read({ sql: TASK_WITH_JOB, args: [id] })

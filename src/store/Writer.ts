@@ -29,8 +29,8 @@ export interface WriteKind<I, O> {
   readonly name: string
   /** One of ORDER. */
   readonly order: number
-  /** `again`: an earlier try may have been committed although its reply was lost. */
-  readonly plan: (inputs: ReadonlyArray<I>, again: boolean) => Plan<O>
+  /** `again`: an earlier try may have been committed although its reply was lost. `kinds`: the names of all kinds in the batch. */
+  readonly plan: (inputs: ReadonlyArray<I>, again: boolean, kinds?: ReadonlySet<string>) => Plan<O>
   /** Marks the tasks for which this operation wrote events. */
   readonly touches?: (output: O, input: I, mark: (task_id: number) => void) => void
 }
@@ -146,9 +146,11 @@ class Batch {
       if (same === undefined) byKind.set(operation.kind, [operation])
       else same.push(operation)
     }
-    for (const kind of [...byKind.keys()].sort((a, b) => a.order - b.order)) {
+    const kinds = [...byKind.keys()].sort((a, b) => a.order - b.order)
+    const names = new Set(kinds.map((kind) => kind.name))
+    for (const kind of kinds) {
       const same = byKind.get(kind) ?? []
-      const plan = kind.plan(same.map((operation) => operation.input), again)
+      const plan = kind.plan(same.map((operation) => operation.input), again, names)
       this.parts.push({ operations: same, plan, from: this.statements.length })
       this.statements.push(...plan.statements)
     }

@@ -11,6 +11,9 @@ import type { Rows, Statement } from "./sql.ts"
 import { ORDER } from "./Writer.ts"
 import type { WriteKind } from "./Writer.ts"
 
+/** The kind's name: a submission looks whether a claim stands in its batch. */
+export const CLAIM = "claim"
+
 export interface Claim extends ClaimRequest {
   /** Marks the jobs that this very claim took, for when its reply is lost. */
   readonly token: string
@@ -43,7 +46,7 @@ const PICKED = `SELECT p.rid, s.v AS worker_id, ${NOW} AS now FROM (
 
 const RETURNED = `${CLAIMED_JSON}, queue_key, rowid, CASE WHEN piece_hash NOT IN (SELECT value FROM json_each(?7)) THEN (SELECT t.text FROM piece_texts t WHERE t.hash = piece_hash) END`
 
-const CLAIM = `WITH ${rowsOf("s", "?1")}
+const CLAIM_SQL = `WITH ${rowsOf("s", "?1")}
 UPDATE jobs SET status = 'running', worker_id = k.worker_id, node_id = ?2, lease_expires_at = k.now + ?3, fence = fence + 1,
   attempt = attempt + (status = 'retry'), started_at = coalesce(started_at, k.now), next_retry_at = NULL, wait_reason = NULL,
   moved_at = k.now, moved_by = 'node:' || ?2, move = 'job.claimed', move_id = ?6,
@@ -54,7 +57,7 @@ RETURNING ${RETURNED}`
 
 /** Said after a lost reply: what the claim took then, and now nothing more. */
 const TAKEN = `SELECT ${RETURNED} FROM jobs WHERE status = 'running' AND node_id = ?2 AND move_id = ?6 AND ?1 IS NOT NULL AND ?3 IS NOT NULL AND ?4 IS NOT NULL AND ?5 IS ?5 AND ?8 IS NOT NULL`
-const UNTAKEN = CLAIM.replace("RETURNING", "AND NOT EXISTS (SELECT 1 FROM jobs x WHERE x.status = 'running' AND x.node_id = ?2 AND x.move_id = ?6) RETURNING")
+const UNTAKEN = CLAIM_SQL.replace("RETURNING", "AND NOT EXISTS (SELECT 1 FROM jobs x WHERE x.status = 'running' AND x.node_id = ?2 AND x.move_id = ?6) RETURNING")
 
 /** Piece texts kept in memory, by hash, so that a claim need not carry them. */
 const TEXTS_KEPT = 64
@@ -63,7 +66,7 @@ const TEXTS_KEPT = 64
 export const claimWrite = (): WriteKind<Claim, ReadonlyArray<ClaimedJob>> => {
   const texts = new Map<string, string>()
   return {
-    name: "claim",
+    name: CLAIM,
     order: ORDER.claim,
     touches: (output, _input, mark) => output.forEach((job) => mark(job.task_id)),
     plan: (inputs, again) => {
@@ -76,7 +79,7 @@ export const claimWrite = (): WriteKind<Claim, ReadonlyArray<ClaimedJob>> => {
           const models = run.models === null ? null : toJson(run.models)
           const args = [toJson(run.worker_ids), claim.node_id, claim.lease_ttl_ms, toJson([...new Set(run.roles)]), models, `${claim.token}/${k}`, known, toJson(run.refuses)]
           if (again) statements.push({ sql: UNTAKEN, args }, { sql: TAKEN, args })
-          else statements.push({ sql: CLAIM, args })
+          else statements.push({ sql: CLAIM_SQL, args })
         })
         return { from, to: statements.length }
       })

@@ -2,6 +2,7 @@
 // chosen by the caller, makes it safe to write twice; a task's id follows from the job's row.
 import { createHash } from "node:crypto"
 import type { NewTask, Priority } from "../job/record.ts"
+import { CLAIM } from "./claimWrite.ts"
 import { NOW, rowsOf, Shared, tableOf, toJson } from "./sql.ts"
 import type { Statement } from "./sql.ts"
 import { ORDER } from "./Writer.ts"
@@ -17,6 +18,8 @@ export interface Submitted {
   readonly job_id: string
   /** False: the idempotency key was known, this is the first task that came with it. */
   readonly created: boolean
+  /** A claim stood in the same batch, so the job was offered to every slot that was free. */
+  readonly offered: boolean
 }
 
 /** Head start in the queue, in steps of `ageing_ms` (Q23). */
@@ -57,7 +60,8 @@ export const submitWrite = (ageing_ms: number): WriteKind<Submission, Submitted>
     name: "submit",
     order: ORDER.submit,
     touches: (output, _input, mark) => { if (output.created) mark(output.id) },
-    plan: (inputs) => {
+    plan: (inputs, _again, kinds) => {
+      const offered = kinds?.has(CLAIM) ?? false
       const shared = new Shared()
       const texts = new Map<string, string>()
       const rows = inputs.map(({ job_id, task }) => {
@@ -86,14 +90,14 @@ export const submitWrite = (ageing_ms: number): WriteKind<Submission, Submitted>
           remember(stored, texts.keys())
           const ids = JSON.parse(String(results[2]?.[0]?.[0])) as ReadonlyArray<number | null>
           const first = new Map((keyed ? results[3] ?? [] : []).map(([k, id, job_id]) => [Number(k), { id: Number(id), job_id: String(job_id) }]))
-          return inputs.map(({ job_id }, k) => answer(job_id, ids[k] ?? null, first.get(k)))
+          return inputs.map(({ job_id }, k) => ({ ...answer(job_id, ids[k] ?? null, first.get(k)), offered }))
         },
       }
     },
   }
 }
 
-const answer = (job_id: string, task_id: number | null, first: { readonly id: number; readonly job_id: string } | undefined): Submitted => {
+const answer = (job_id: string, task_id: number | null, first: { readonly id: number; readonly job_id: string } | undefined): Omit<Submitted, "offered"> => {
   if (task_id !== null) return { id: task_id, job_id, created: true }
   if (first === undefined) throw new Error(`submission ${job_id} left no task`)
   return { ...first, created: false }
