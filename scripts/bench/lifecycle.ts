@@ -1,10 +1,10 @@
 // `bun scripts/bench/lifecycle.ts`: durable lifecycles of a job (submit, claim, finish; no model) through the real store, 64
 // at once, every commit on the disk; the same beside a million finished jobs; and BullMQ on Redis with `appendfsync always`
 // in the same run. Every row that a real job writes is written, and counted after the run.
+import { Database } from "bun:sqlite"
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, ManagedRuntime } from "effect"
-import Libsql from "libsql"
 import { v7 } from "uuid"
 import type { ClaimedJob, NewTask } from "../../src/job/record.ts"
 import { JobStore } from "../../src/store/JobStore.ts"
@@ -99,7 +99,7 @@ export const measure = async (file: string): Promise<Measured> => {
 const TABLES = ["tasks", "jobs", "events", "audit", "comments"] as const
 
 const countRows = (file: string): Record<(typeof TABLES)[number], number> => {
-  const db = new Libsql(file)
+  const db = new Database(file)
   try {
     const [row] = db.prepare(`SELECT ${TABLES.map((table) => `(SELECT count(*) FROM ${table}) AS ${table}`).join(", ")}`).all()
     return row as Record<(typeof TABLES)[number], number>
@@ -113,18 +113,18 @@ const fill = async (file: string): Promise<void> => {
   const store = open(file)
   await store.runPromise(Effect.void)
   await store.dispose()
-  const db = new Libsql(file)
+  const db = new Database(file)
   try {
-    db.exec("PRAGMA synchronous = OFF")
+    db.run("PRAGMA synchronous = OFF")
     const triggers = db.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all() as ReadonlyArray<{ readonly name: string; readonly sql: string }>
-    for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`)
+    for (const { name } of triggers) db.run(`DROP TRIGGER ${name}`)
     const series = `WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < ${FINISHED_ROWS})`
-    db.exec(`${series} INSERT INTO tasks (id, title, instruction, piece, role, priority, output_format, ask_policy, options, visibility, owner, workspace, created_at, updated_at)
+    db.run(`${series} INSERT INTO tasks (id, title, instruction, piece, role, priority, output_format, ask_policy, options, visibility, owner, workspace, created_at, updated_at)
       SELECT k, 'old', '${PAYLOAD}', 'general', 'auto', 'medium', 'markdown', 'low', '{}', 'private', 'local', 'w' || k, 1700000000000 + k, 1700000000000 + k FROM n`)
-    db.exec(`${series} INSERT INTO jobs (id, task_id, kind, status, piece, piece_hash, required_role, lock_key, queue_key, max_attempts, fence, result, created_at, started_at, finished_at, moved_at, moved_by, move, move_detail)
+    db.run(`${series} INSERT INTO jobs (id, task_id, kind, status, piece, piece_hash, required_role, lock_key, queue_key, max_attempts, fence, result, created_at, started_at, finished_at, moved_at, moved_by, move, move_detail)
       SELECT printf('00000000-0000-7000-8000-%012d', k), k, 'agent', 'succeeded', 'general', 'h', 'auto', k, 1700000000000 + k, 3, 1, 'done', 1700000000000 + k, 1700000000000 + k, 1700000000000 + k, 1700000000000 + k, 'worker:old', 'job.succeeded', '{}' FROM n`)
-    for (const { sql } of triggers) db.exec(sql)
-    db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+    for (const { sql } of triggers) db.run(sql)
+    db.run("PRAGMA wal_checkpoint(TRUNCATE)")
   } finally {
     db.close()
   }

@@ -11,7 +11,6 @@ import { toStoreError } from "./failure.ts"
 import { openFile } from "./fileConnection.ts"
 import { migrate } from "./migrate.ts"
 import { lockFile } from "./processLock.ts"
-import { openRemote } from "./remoteConnection.ts"
 import type { Connection, Rows, SqlValue, Statement } from "./sql.ts"
 
 export interface DatabaseOptions {
@@ -62,7 +61,8 @@ const acquireFile = (options: DatabaseOptions): Effect.Effect<Connection, StoreE
   })
 
 const acquireRemote = (options: DatabaseOptions): Effect.Effect<Connection, StoreError, Scope.Scope> =>
-  Effect.acquireRelease(attempt(() => openRemote(options.url, options.auth_token)), (connection) => Effect.sync(() => connection.close()))
+  // Loaded only where it is needed: the client brings an engine of its own.
+  Effect.acquireRelease(promised(async () => (await import("./remoteConnection.ts")).openRemote(options.url, options.auth_token)), (connection) => Effect.sync(() => connection.close()))
 
 /** `file:/a`, `file:///a` and the relative `file:a` of hand-written settings. */
 export const pathOf = (url: string): string => url.startsWith("file:/") ? fileURLToPath(url) : url.slice("file:".length)

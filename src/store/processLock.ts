@@ -1,8 +1,8 @@
 // One process per database file (decision 4): an exclusive lock on `<file>.lock`, held by the operating system for this
 // process and gone with it, however it dies. `<file>.owner` is a note for people: it says who holds the lock.
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
-import Libsql from "libsql"
 import { StoreError } from "../job/errors.ts"
+import { openDriver } from "./driver.ts"
 import { toStoreError } from "./failure.ts"
 
 /** A process that was just killed may need a moment to be gone. */
@@ -20,7 +20,7 @@ export interface Holder {
 
 /** Takes the lock or throws a StoreError (`locked`) that names the holder and the way out; the result lets it go. */
 export const lockFile = (path: string, about: string): () => void => {
-  const db = new Libsql(`${path}.lock`, { timeout: WAIT_MS })
+  const db = openDriver(`${path}.lock`, WAIT_MS)
   try {
     db.exec("BEGIN EXCLUSIVE")
   } catch (cause) {

@@ -55,7 +55,9 @@ export const CLAIMED_JSON = `json_array(${JOB_FIELDS.join(", ")}, piece_hash, (S
 export const claimedJob = (json: string, textOf: (piece_hash: string) => string): ClaimedJob => {
   const values = JSON.parse(json) as ReadonlyArray<unknown>
   const job = pick(JOB_FIELDS, values)
-  const task = pick(TASK_FIELDS, values[JOB_FIELDS.length + 1] as ReadonlyArray<unknown>)
+  // Some versions of SQLite forget on the way out of a subquery that a text is JSON, and quote it.
+  const inner = values[JOB_FIELDS.length + 1]
+  const task = pick(TASK_FIELDS, (typeof inner === "string" ? JSON.parse(inner) : inner) as ReadonlyArray<unknown>)
   task["options"] = JSON.parse(String(task["options"]))
   job["piece_text"] = textOf(String(values[JOB_FIELDS.length]))
   job["task"] = task
