@@ -4,8 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { appendWrite } from "../../src/store/appendWrite.ts"
 import { claimWrite } from "../../src/store/claimWrite.ts"
 import { commentWrite } from "../../src/store/commentWrite.ts"
+import type { Driver } from "../../src/store/driver.ts"
 import { openFile } from "../../src/store/fileConnection.ts"
 import { finishWrite } from "../../src/store/finishWrite.ts"
+import { openLibsql } from "../../src/store/libsqlDriver.ts"
 import { heartbeatWrite, rescueWrite } from "../../src/store/leaseWrites.ts"
 import { migrate } from "../../src/store/migrate.ts"
 import { cancelWrite, removeWrite, retryWrite } from "../../src/store/moveWrites.ts"
@@ -15,11 +17,14 @@ import { failed, newTask, slot, succeeded, temporaryDirectory } from "../support
 
 const directory = temporaryDirectory()
 let connection: Connection
+let libsql: Driver
 beforeAll(async () => {
   connection = openFile(`${directory.path}/a.db`)
   await migrate(connection)
+  libsql = openLibsql(`${directory.path}/a.db`, 1000)
 })
 afterAll(() => {
+  libsql.close()
   connection.close()
   directory.remove()
 })
@@ -50,8 +55,11 @@ const WALK = /^SCAN (jobs|tasks|events|audit|comments|journal|[jtcerx])$/
 describe("a write", () => {
   it.each(Object.entries(WRITES))("never walks a table that grows: %s", async (_name, statements) => {
     for (const { sql, args } of [...statements(false), ...statements(true)]) {
-      const plan = (await connection.read({ sql: `EXPLAIN QUERY PLAN ${sql}`, args })).map((row) => String(row[3]))
-      expect(plan.filter((step) => WALK.test(step)), sql).toEqual([])
+      // Bun's engine for a file, libSQL's for a primary: their planners are years apart.
+      for (const rows of [await connection.read({ sql: `EXPLAIN QUERY PLAN ${sql}`, args }), libsql.once(`EXPLAIN QUERY PLAN ${sql}`, args)]) {
+        expect(rows.length).toBeGreaterThan(0)
+        expect(rows.map((row) => String(row[3])).filter((step) => WALK.test(step)), sql).toEqual([])
+      }
     }
   })
 
