@@ -14,8 +14,8 @@ export const MAX_SLOTS = 2
 /** An answer without `max_tokens` ends here: a model of this size that writes more is usually lost. */
 export const DEFAULT_MAX_TOKENS = 4096
 /** Prompt evaluation cannot be interrupted inside a chunk: chunks are sized to last about this long. */
-export const CHUNK_TARGET_MS = 100
-export const MIN_CHUNK_TOKENS = 16
+export const CHUNK_TARGET_MS = 200
+export const MIN_CHUNK_TOKENS = 8
 export const MAX_CHUNK_TOKENS = 512
 /** Calls in one answer. */
 export const MAX_CALLS = 8
