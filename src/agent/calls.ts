@@ -2,18 +2,18 @@
 // in which the model wrote them, each result committed before the next call starts, so that after a crash at most one
 // call's outcome is unknown (Q6). Called by `movement.ts`.
 import { Effect } from "effect"
+import { cutText } from "../job/cut.ts"
 import type { DurableEvent } from "../job/event.ts"
 import type { ToolCall, ToolResult } from "../job/turn.ts"
 import { checkArguments } from "../tools/arguments.ts"
 import type { ReadCache } from "../tools/run.ts"
 import { TRANSITION } from "../tools/transition.ts"
-import type { Repetition } from "./limits.ts"
-import { spentBudget } from "./limits.ts"
+import { type Repetition, spentBudget } from "./limits.ts"
 import { currentSchema, type OfferedTool, type OnceTracker } from "./offered.ts"
 import { abort, type LoopError, type RunPort, Stop } from "./run.ts"
 import type { AnswerItem, Transcript } from "./transcript.ts"
 
-const EVENT_OUTPUT_CHARS = 2_048
+const EVENT_OUTPUT_BYTES = 2_048
 const UNKNOWN_OUTCOME = "The outcome of this call is unknown: the process stopped while it ran. Check the state before you repeat it."
 
 export interface CallContext {
@@ -36,7 +36,7 @@ export const resultEvent = (result: ToolResult): DurableEvent => ({
   event: "tool_result",
   data: {
     call_id: result.call_id, name: result.name, is_error: result.is_error, duration_ms: result.duration_ms, cache_hit: result.cache_hit,
-    output: result.output.length <= EVENT_OUTPUT_CHARS ? result.output : `${result.output.slice(0, EVENT_OUTPUT_CHARS)}… (${result.output.length - EVENT_OUTPUT_CHARS} characters more)`,
+    output: cutText(result.output, EVENT_OUTPUT_BYTES),
   },
 })
 

@@ -14,7 +14,6 @@ export const PING_MS = 15_000
 const BATCH = 64
 /** Ephemeral events kept for a client that does not read: a few seconds of a fast model. */
 const MAX_WAITING = 1_000
-const MAX_OUTPUT_BYTES = 2_048
 
 export interface EventSource {
   readonly after: (id: number) => Promise<ReadonlyArray<StoredEvent>>
@@ -36,26 +35,11 @@ export interface EventStreamOptions {
 type Waiting = "committed" | { readonly job_id: string; readonly at: number; readonly event: EphemeralEvent }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-
-/** At most `max_bytes` of UTF-8, cut between characters, with what is missing. */
-export const cutText = (text: string, max_bytes: number): string => {
-  if (text.length * 3 <= max_bytes) return text
-  const bytes = encoder.encode(text)
-  if (bytes.length <= max_bytes) return text
-  let end = max_bytes
-  while (end > 0 && ((bytes[end] ?? 0) & 0xC0) === 0x80) end--
-  return `${decoder.decode(bytes.subarray(0, end))}… (${bytes.length - end} more bytes)`
-}
 
 const frame = (id: number, event: string, job_id: string, at: number, data: object): string =>
   `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify({ job_id, at: time(at), ...data })}\n\n`
 
-const durableFrame = (stored: StoredEvent): string => {
-  const { output } = stored.data
-  const data = stored.event === "tool_result" && typeof output === "string" ? { ...stored.data, output: cutText(output, MAX_OUTPUT_BYTES) } : stored.data
-  return frame(stored.id, stored.event, stored.job_id, stored.at, data)
-}
+const durableFrame = (stored: StoredEvent): string => frame(stored.id, stored.event, stored.job_id, stored.at, stored.data)
 
 class Follower {
   private readonly waiting: Array<Waiting> = []

@@ -1,5 +1,6 @@
 // Subscribers of a run's facts: the readable activity log (P17), metrics and live listeners, which can neither hold a run up
 // nor fail it; and the progress comments, which the same facts give rise to.
+import { cutText } from "../job/cut.ts"
 import type { DurableEvent } from "../job/event.ts"
 import type { JournalEntry, ToolCall, ToolResult } from "../job/turn.ts"
 import type { MetricsShape } from "../metrics/Metrics.ts"
@@ -7,9 +8,9 @@ import type { EventLogShape } from "../store/EventLog.ts"
 import type { RunListener } from "./recorder.ts"
 
 const PREVIEW_CHARS = 200
-const PROGRESS_ARGS_CHARS = 8_192
-const PROGRESS_RESULT_CHARS = 16_384
-const SUMMARY_CHARS = 2_000
+const PROGRESS_ARGS_BYTES = 8_192
+const PROGRESS_RESULT_BYTES = 16_384
+const SUMMARY_BYTES = 2_000
 
 const oneLine = (text: string, max = PREVIEW_CHARS): string => {
   const flat = text.replace(/\s+/g, " ").trim()
@@ -73,8 +74,6 @@ export const liveListener = (events: EventLogShape): RunListener => ({
   onEphemeral: (job, event) => events.emit(job.task_id, job.id, event),
 })
 
-const cutTo = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max)}… (${text.length - max} characters more)`)
-
 /** The progress comments of one run: JSON bodies as the HTTP contract names them, committed with the step they tell of. */
 export class ProgressComments {
   private calls: ReadonlyArray<ToolCall> = []
@@ -86,7 +85,7 @@ export class ProgressComments {
       if (entry.kind === "movement") this.counts = {}
       else if (entry.kind === "answer") this.calls = entry.calls
       else if (entry.kind === "results") bodies.push(...entry.results.map((result) => this.toolCall(entry.movement, result)))
-      else if (entry.kind === "transition") bodies.push({ type: "movement", movement: entry.movement, tools: this.counts, duration_ms: entry.duration_ms, summary: cutTo(entry.output, SUMMARY_CHARS) })
+      else if (entry.kind === "transition") bodies.push({ type: "movement", movement: entry.movement, tools: this.counts, duration_ms: entry.duration_ms, summary: cutText(entry.output, SUMMARY_BYTES) })
     }
     for (const event of events) if (event.event === "checklist") bodies.push({ type: "checklist", ...event.data })
     return bodies.map((body) => JSON.stringify(body))
@@ -96,8 +95,8 @@ export class ProgressComments {
     this.counts = { ...this.counts, [result.name]: (this.counts[result.name] ?? 0) + 1 }
     const args = this.calls.find((call) => call.call_id === result.call_id)?.arguments ?? ""
     return {
-      type: "tool_call", call_id: result.call_id, movement, name: result.name, args: cutTo(args, PROGRESS_ARGS_CHARS),
-      result: cutTo(result.output, PROGRESS_RESULT_CHARS), is_error: result.is_error, duration_ms: result.duration_ms, cache_hit: result.cache_hit,
+      type: "tool_call", call_id: result.call_id, movement, name: result.name, args: cutText(args, PROGRESS_ARGS_BYTES),
+      result: cutText(result.output, PROGRESS_RESULT_BYTES), is_error: result.is_error, duration_ms: result.duration_ms, cache_hit: result.cache_hit,
     }
   }
 }

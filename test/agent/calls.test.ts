@@ -67,8 +67,13 @@ describe("the calls of one answer", () => {
 })
 
 describe("a result's event", () => {
-  it("is cut to 2 KiB and says how much is missing", () => {
-    const event = resultEvent(textResult(call("Read", {}, 0), "x".repeat(5_000), false))
-    expect(event.event === "tool_result" && event.data.output).toMatch(/^x{2048}… \(2952 characters more\)$/)
+  it("is cut to 2 KiB between characters and says how much is missing", () => {
+    const outputOf = (text: string) => {
+      const event = resultEvent(textResult(call("Read", {}, 0), text, false))
+      return event.event === "tool_result" && event.data.output
+    }
+    expect(outputOf("x".repeat(5_000))).toMatch(/^x{2048}… \(2952 more bytes\)$/)
+    expect(outputOf("ä".repeat(2_000))).toBe(`${"ä".repeat(1024)}… (1952 more bytes)`)
+    expect(outputOf("short")).toBe("short")
   })
 })

@@ -41,7 +41,7 @@ describe("progress comments", () => {
     ].map((body) => JSON.parse(body) as Record<string, unknown>)
     expect(bodies.map((body) => body["type"])).toEqual(["tool_call", "movement"])
     expect(bodies[0]).toMatchObject({ call_id: "c1", movement: "work", name: "Read", args: "{\"path\":\"a\"}", cache_hit: true })
-    expect(String(bodies[0]!["result"])).toMatch(/… \(3616 characters more\)$/)
+    expect(String(bodies[0]!["result"])).toMatch(/… \(3616 more bytes\)$/)
     expect(bodies[1]).toMatchObject({ movement: "work", tools: { Read: 1 }, duration_ms: 9, summary: "done" })
   })
 

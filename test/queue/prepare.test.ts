@@ -140,7 +140,7 @@ describe("what a run leaves behind", () => {
     ])
     expect(Object.keys(bodies[0] ?? {}).sort()).toEqual(["args", "cache_hit", "call_id", "duration_ms", "is_error", "movement", "name", "result", "type"])
     expect(bodies[0]).toMatchObject({ movement: "work", args: '{"path":"input/notes.txt"}', is_error: false })
-    expect(String(bodies[4]?.["args"])).toMatch(/… \(\d+ characters more\)$/)
+    expect(String(bodies[4]?.["args"])).toMatch(/… \(\d+ more bytes\)$/)
     expect(bodies[5]).toMatchObject({ is_error: true })
     expect(bodies[3]).toMatchObject({ items: [{ text: "one", done: false }, { text: "two", done: false }] })
     expect(bodies.at(-1)).toMatchObject({ tools: { Read: 3, CreateChecklist: 1, Write: 1, transition: 1 }, summary: "all done" })
