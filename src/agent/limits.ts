@@ -1,17 +1,12 @@
 // Pure guards of the turn loop: repeated calls (P4) and the piece's budget (Q26, of a single job so far).
 import type { Budget } from "../job/piece.ts"
 import type { Progress } from "../job/record.ts"
+import { canonical } from "../tools/run.ts"
 
-/** Arguments with sorted keys, so that the order in which a model writes them does not hide a repetition. */
-const canonical = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(canonical)
-  if (typeof value !== "object" || value === null) return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, canonical(inner)]))
-}
-
+/** The order in which a model writes its arguments does not hide a repetition. */
 export const callKey = (name: string, argumentsText: string): string => {
   try {
-    return `${name} ${JSON.stringify(canonical(JSON.parse(argumentsText)))}`
+    return `${name} ${canonical(JSON.parse(argumentsText))}`
   } catch {
     return `${name} ${argumentsText}`
   }

@@ -96,7 +96,7 @@ const recall = (context: CallContext, transcript: Transcript): void => {
 
 /** The tools and the choice for the next question: calls that are asked for come first and are forced (P15). */
 const offer = (context: CallContext, movement: Movement): { readonly tools: ReadonlyArray<ToolSpec>; readonly tool_choice: ToolChoice } => {
-  const asked = context.tools.find((tool) => context.once.missing(tool).length > 0)
+  const asked = context.once.next(context.tools)
   const specs = context.tools.map((tool) => specOf(tool, currentSchema(tool, context.once.missing(tool))))
   const tools = [...specs, transitionSpec(nextsOf(movement))]
   return { tools, tool_choice: asked === undefined ? "auto" : { type: "function", function: { name: asked.tool.name } } }
@@ -117,7 +117,7 @@ const settle = (context: CallContext, movement: Movement, transcript: Transcript
 const settleText = (context: CallContext, movement: Movement, transcript: Transcript, item: AnswerItem): Effect.Effect<MovementEnd | null, LoopError> => Effect.gen(function*() {
   const nexts = nextsOf(movement)
   const text = item.text.trim()
-  const asked = context.tools.find((tool) => context.once.missing(tool).length > 0)
+  const asked = context.once.next(context.tools)
   if (nexts.length === 1 && text !== "" && asked === undefined) return byRuntime(nexts[0]!, item.text)
   if (transcript.nudges <= MAX_NUDGES) {
     const how = asked === undefined ? `call \`transition\` with next one of ${nexts.join(", ")}` : `call \`${asked.tool.name}\``
@@ -152,7 +152,7 @@ const settleTransition = (context: CallContext, movement: Movement, transcript: 
 const choiceOf = (call: ToolCall, nexts: ReadonlyArray<string>, context: CallContext): MovementEnd | string => {
   const read = readTransition(call.arguments, nexts)
   if (!read.ok) return read.error
-  const asked = context.tools.find((tool) => context.once.missing(tool).length > 0)
+  const asked = context.once.next(context.tools)
   if (asked !== undefined) return `The movement cannot end before ${asked.tool.name} has succeeded.`
   return { ...read.transition, by: "model", closing: NOTHING }
 }

@@ -40,10 +40,14 @@ export class OnceTracker {
     return wanted.filter((value) => !done?.has(value))
   }
 
+  /** The tool whose call is asked for next, if one is. */
+  next(tools: ReadonlyArray<OfferedTool>): OfferedTool | undefined {
+    return tools.find((tool) => this.missing(tool).length > 0)
+  }
+
   /** True when the movement asks for calls and all of them have succeeded. */
   complete(tools: ReadonlyArray<OfferedTool>): boolean {
-    const asked = tools.filter((tool) => tool.once !== null)
-    return asked.length > 0 && asked.every((tool) => this.missing(tool).length === 0)
+    return tools.some((tool) => tool.once !== null) && this.next(tools) === undefined
   }
 }
 

@@ -96,15 +96,16 @@ const dropResults = Effect.fnUntraced(function*(run: RunPort, movement: Movement
   transcript.apply(entry)
 })
 
-/** Brings the prompt under its limits or stops with `context`; answers the messages to send. */
+/** Brings the prompt under its limits or stops with `context`; answers the messages to send and their size. */
 const fit = Effect.fnUntraced(function*(run: RunPort, movement: Movement, transcript: Transcript, tools: ReadonlyArray<ToolSpec>, calibration: Calibration) {
   for (;;) {
     const messages = transcript.messages()
-    const tokens = Math.ceil(requestChars(messages, tools) / calibration.chars_per_token)
+    const chars = requestChars(messages, tools)
+    const tokens = Math.ceil(chars / calibration.chars_per_token)
     const step = nextStep(transcript, tokens, run.context_limit_tokens, run.limits)
     switch (step._tag) {
       case "Send":
-        return messages
+        return { messages, chars }
       case "DropResults":
         yield* dropResults(run, movement, transcript, step.call_ids)
         break
@@ -133,8 +134,7 @@ export const askModel = (options: {
   const { run, movement, transcript, tools, calibration } = options
   if (run.draining()) return yield* new Stop({ outcome: { _tag: "GivenBack", cause: "shutdown", reason: "the node is shutting down" } })
   yield* guardBudget(run)
-  const messages = yield* fit(run, movement, transcript, tools, calibration)
-  const chars = requestChars(messages, tools)
+  const { messages, chars } = yield* fit(run, movement, transcript, tools, calibration)
   const answer = yield* callModel(run, messages, tools, options.tool_choice, null).pipe(Effect.mapError(llmStop))
   const usage = answer.usage ?? estimated(answer, chars, calibration)
   if (answer.usage !== null) calibration.chars_per_token = calibrate(chars, answer.usage.prompt_tokens)

@@ -83,8 +83,11 @@ const namesIn = (directory: string): Effect.Effect<ReadonlyArray<string>, StoreE
   catch: (cause) => ioError(directory, cause),
 })
 
+/** Names of the pieces that come with the installation. */
+export const builtinNames: Effect.Effect<ReadonlyArray<string>, StoreError> = namesIn(BUILTIN_DIR)
+
 /** Parsed pieces by text, the longest unused dropped first. */
-const parseCache = () => {
+export const parseCache = () => {
   const known = new Map<string, ParsedPiece>()
   return (text: string): ParsedPiece => {
     const parsed = known.get(text) ?? parsePiece(text)

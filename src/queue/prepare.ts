@@ -9,7 +9,7 @@ import type { ClaimedJob } from "../job/record.ts"
 import { LlmClient } from "../llm/LlmClient.ts"
 import { Metrics } from "../metrics/Metrics.ts"
 import { offeredTools } from "../piece/offer.ts"
-import { parsePiece } from "../piece/parse.ts"
+import { parseCache } from "../piece/PieceSource.ts"
 import { play, type Played } from "../piece/play.ts"
 import { EventLog } from "../store/EventLog.ts"
 import { Journal } from "../store/Journal.ts"
@@ -34,35 +34,25 @@ const ended = (outcome: Outcome): Played => ({ outcome, closing: Effect.void })
 const refused = (abort_reason: "unknown_piece" | "worker_exception", error: string, retryable: boolean): Played =>
   ended({ _tag: "Failed", abort_reason, error, retryable, resume_movement: null })
 
-/** Pieces by their exact text: a job plays the text that it started with, and many jobs play the same one. */
-const pieceCache = (max: number) => {
-  const cache = new Map<string, ReturnType<typeof parsePiece>>()
-  return (text: string) => {
-    const known = cache.get(text)
-    if (known !== undefined) return known
-    if (cache.size >= max) cache.delete(cache.keys().next().value!)
-    const parsed = parsePiece(text)
-    cache.set(text, parsed)
-    return parsed
-  }
-}
-
 export const preparePlay = (options: PrepareOptions) => Effect.gen(function*() {
   const [workers, journal, tasks, workspace, events, metrics, llm] = [yield* Workers, yield* Journal, yield* TaskStore, yield* Workspace, yield* EventLog, yield* Metrics, yield* LlmClient]
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const listeners = [activityListener(workspace.log), metricsListener(metrics), liveListener(events)]
-  const parsed = pieceCache(64)
+  // A job plays the exact text that it started with, and many jobs play the same one.
+  const parsed = parseCache()
 
   /** Optional context that cannot be read is left out with a warning and never fails the job (Q29). */
   const optional = <A>(what: string, effect: Effect.Effect<A, { readonly message: string }>, fallback: A) =>
     effect.pipe(Effect.catch((error) => Effect.as(Effect.logWarning(`${what} left out of the prompt: ${error.message}`), fallback)))
 
+  const paths = (job: ClaimedJob, folder: "input" | "output") =>
+    Effect.map(optional(`the list of ${folder} files`, workspace.list(job.task.workspace, folder), []), (files) => files.map((file) => file.path))
+  const filesOf = (job: ClaimedJob) => Effect.all({ input: paths(job, "input"), output: paths(job, "output") })
+
   const promptContext = (job: ClaimedJob): Effect.Effect<PromptContext> => Effect.gen(function*() {
-    const name = job.task.workspace
     const comments = yield* optional("comments", tasks.comments(job.task_id, { limit: MAX_COMMENTS, cursor: null, kind: "message" }), { items: [], next_cursor: null })
-    const input = yield* optional("the list of input files", workspace.list(name, "input"), [])
-    const output = yield* optional("the list of output files", workspace.list(name, "output"), [])
-    return { task: job.task, comments: comments.items, input_files: input.map((f) => f.path), output_files: output.map((f) => f.path), hand_off: null, continuation: null }
+    const { input, output } = yield* filesOf(job)
+    return { task: job.task, comments: comments.items, input_files: input, output_files: output, hand_off: null, continuation: null }
   })
 
   const runPort = (job: ClaimedJob, piece: Piece, path: string, endpoint: NonNullable<ReturnType<typeof workers.endpoint>>, recorder: ReturnType<typeof makeRecorder>, draining: () => boolean): RunPort => {
@@ -99,8 +89,7 @@ export const preparePlay = (options: PrepareOptions) => Effect.gen(function*() {
     return yield* play({
       run, entries: stored.filter((entry) => entry.attempt === job.attempt).map((entry) => entry.entry), start_movement: job.resume_movement,
       now: Date.now(), time_zone: options.time_zone, promptContext: promptContext(job),
-      offeredTools: (movement) => Effect.map(optional("the list of files", Effect.all([workspace.list(job.task.workspace, "input"), workspace.list(job.task.workspace, "output")]), [[], []]),
-        ([input, output]) => offeredTools(movement, options.tools, { files: [...input, ...output].map((f) => f.path), task: job.task.instruction })),
+      offeredTools: (movement) => Effect.map(filesOf(job), ({ input, output }) => offeredTools(movement, options.tools, { files: [...input, ...output], task: job.task.instruction })),
       saveLessons: (lessons) => workspace.appendLessons(job.task.workspace, lessons).pipe(Effect.catch((error) => Effect.logWarning(`lessons not written: ${error.message}`))),
     }).pipe(
       Effect.tap(({ outcome }) => Effect.sync(() => { if (outcome._tag === "GivenBack" && outcome.cause === "model") workers.refuse(job.worker_id, endpoint.endpoint.model, outcome.reason) })),

@@ -36,7 +36,7 @@ export const runTool = (tool: Tool, args: Arguments, context: ToolContext): Effe
 })
 
 /** Keys sorted at every level, so that equal arguments have equal text. */
-const canonical = (value: unknown): string => JSON.stringify(value, (_key, each: unknown) =>
+export const canonical = (value: unknown): string => JSON.stringify(value, (_key, each: unknown) =>
   typeof each === "object" && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each)
 
 const stateOf = (paths: ReadonlyArray<string>): string => paths.map((path) => {
