@@ -8,7 +8,7 @@ import { EMBEDDED_WORKER_ID } from "./llm/discovery.ts"
 import type { Terminal } from "./llm/embedded/progress.ts"
 import { LlmClient } from "./llm/LlmClient.ts"
 import { Metrics } from "./metrics/Metrics.ts"
-import { PieceSource } from "./piece/PieceSource.ts"
+import { builtinNames, PieceSource } from "./piece/PieceSource.ts"
 import { Claimer } from "./queue/Claimer.ts"
 import { Heartbeat } from "./queue/Heartbeat.ts"
 import { preparePlay } from "./queue/prepare.ts"
@@ -57,9 +57,6 @@ export const baseLayer = (settings: Settings, offeredModels: Effect.Effect<Reado
   return Layer.mergeAll(store, pieces, Workspace.layer({ root: join(settings.data_dir, "workspaces") }))
 }
 
-/** Pieces with a label of their own in the metrics. */
-const BUILTIN_PIECES: ReadonlySet<string> = new Set(["general", "digest", "minutes"])
-
 /** Models of the enabled workers; null while one of them has not said what it offers. */
 const modelsOf = (workers: ReadonlyArray<{ readonly enabled: boolean; readonly models: ReadonlyArray<string> }>): ReadonlyArray<string> | null => {
   const enabled = workers.filter((worker) => worker.enabled)
@@ -71,7 +68,8 @@ export const nodeLayer = (options: NodeOptions) => {
   const { settings } = options
   let workersNow: (typeof Workers)["Service"] | null = null
   const base = baseLayer(settings, Effect.sync(() => modelsOf(workersNow?.records() ?? [])))
-  const metrics = Metrics.layer({ pieces: BUILTIN_PIECES, toolLabel: metricLabel })
+  // Pieces that come with the installation have a label of their own.
+  const metrics = Layer.unwrap(Effect.map(builtinNames, (names) => Metrics.layer({ pieces: new Set(names), toolLabel: metricLabel })))
   const llm = LlmClient.layer({ connect_timeout_ms: settings.llm.connect_timeout_seconds * 1000, retries: settings.llm.retries })
   const workers = Workers.layer(options.workers).pipe(Layer.tap((context) => Effect.sync(() => { workersNow = Context.get(context, Workers) })))
   const runner = Layer.unwrap(Effect.map(

@@ -57,11 +57,11 @@ export interface MetricsShape {
   readonly text: (queue: QueueFigures | null) => Promise<{ readonly type: string; readonly text: string }>
 }
 
-/** The `status` label of an outcome, or null where none is counted. */
-export const statusLabel = (outcome: Outcome): string | null => {
+/** The `status` label of a run's end, or null where none is counted: a hand-back, or an attempt that another one follows. */
+export const statusLabel = (job: Pick<ClaimedJob, "attempt" | "max_attempts">, outcome: Outcome): string | null => {
   switch (outcome._tag) {
     case "Succeeded": return "succeeded"
-    case "Failed": return outcome.retryable ? null : outcome.abort_reason === "abort" ? "aborted" : "failed"
+    case "Failed": return outcome.retryable && job.attempt < job.max_attempts ? null : outcome.abort_reason === "abort" ? "aborted" : "failed"
     case "Cancelled": return "cancelled"
     case "WaitingHuman": return "waiting_human"
     case "WaitingSubtasks": return "waiting_subtasks"
@@ -126,8 +126,7 @@ const make = (options: MetricsOptions, lag: Lag): { readonly shape: MetricsShape
     warm: () => void ready().catch(() => {}),
     shape: {
       jobEnded: (job, outcome) => {
-        const last = outcome._tag === "Failed" && outcome.retryable && job.attempt >= job.max_attempts
-        const status = last ? "failed" : statusLabel(outcome)
+        const status = statusLabel(job, outcome)
         if (status !== null) ended(job, status)
       },
       jobCancelled: (job) => ended(job, "cancelled"),

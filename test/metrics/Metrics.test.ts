@@ -41,8 +41,8 @@ describe("metrics", () => {
   })
 
   it("tell apart a rule's ABORT from a failure", () => {
-    expect(statusLabel(failed({ abort_reason: "abort" }))).toBe("aborted")
-    expect(statusLabel(failed({}))).toBe("failed")
+    expect(statusLabel(job, failed({ abort_reason: "abort" }))).toBe("aborted")
+    expect(statusLabel(job, failed({}))).toBe("failed")
   })
 
   it("bound their labels: unknown pieces and too many models share one", async () => {
