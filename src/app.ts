@@ -1,6 +1,6 @@
 // The map of the system: the only file that wires layers. Reads from the store up to the HTTP surface, as a job travels.
 // `main.ts` runs it for a node; `edge.ts` takes the HTTP surface alone.
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import type { RunLimits } from "./agent/run.ts"
 import { makeApp } from "./http/app.ts"
@@ -156,10 +156,12 @@ export const startNode = (current: LoadedSettings, loading: LoadOptions, identit
  * Brings the embedded model along in the background and gives its worker the address; until then the worker says what it
  * waits for. `terminal` shows downloads to the person who started the node.
  */
-export const bringEmbedded = (settings: Settings, setEndpoint: (typeof Workers)["Service"]["setEndpoint"], terminal: Terminal) => Effect.gen(function*() {
+export const bringEmbedded = ({ settings, file }: LoadedSettings, setEndpoint: (typeof Workers)["Service"]["setEndpoint"], terminal: Terminal) => Effect.gen(function*() {
   const { EmbeddedModel, describeStatus } = yield* Effect.promise(() => import("./llm/embedded/EmbeddedModel.ts"))
   const { terminalReport } = yield* Effect.promise(() => import("./llm/embedded/progress.ts"))
-  const context = yield* Layer.build(EmbeddedModel.layer({ data_dir: settings.data_dir, model: settings.embedded.model, sha256: settings.embedded.sha256 }))
+  const context = yield* Layer.build(EmbeddedModel.layer({
+    data_dir: settings.data_dir, model: settings.embedded.model, sha256: settings.embedded.sha256, ...(file === null ? {} : { base: dirname(file) }),
+  }))
   const embedded = Context.get(context, EmbeddedModel)
   yield* embedded.changes.pipe(
     Stream.runForEach((status) => Effect.sync(() => setEndpoint(EMBEDDED_WORKER_ID, status.state === "ready" ? status.endpoint : { waiting: describeStatus(status) }))),

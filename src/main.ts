@@ -72,7 +72,7 @@ const node = (args: Arguments, stop: Latch.Latch, loading: LoadOptions, loaded: 
   const running = yield* startNode(loaded, loading, { node_id: identity.node_id, version: manifest.version }, chosen)
   yield* announce(settings.data_dir, running.url)
   for (const line of bannerLines({ url: running.url, data_dir: settings.data_dir, version: manifest.version, models: chosen.map(modelLine), config: loaded.file })) say(line)
-  if (chosen.some((worker) => worker.id === EMBEDDED_WORKER_ID && worker.endpoint === "")) yield* bringEmbedded(settings, running.setEndpoint, process.stdout)
+  if (chosen.some((worker) => worker.id === EMBEDDED_WORKER_ID && worker.endpoint === "")) yield* bringEmbedded(loaded, running.setEndpoint, process.stdout)
   if (args.sample && identity.first && loaded.file === null) {
     const { playSample } = yield* Effect.promise(() => import("./cli/sample.ts"))
     yield* Effect.tryPromise((signal) => playSample(running.url, signal)).pipe(Effect.catch((error) => Effect.logWarning(`the sample task did not end: ${String(error.cause)}`)), Effect.forkScoped)
