@@ -3,6 +3,9 @@
 // service, so that it is there at once.
 import { join } from "node:path"
 import { runCommandLine } from "./cli/run.ts"
+import { distinctSignals } from "./cli/signal.ts"
+
+const distinct = distinctSignals()
 
 // `… | head` closes the output early; what is left to say has no reader.
 process.stdout.on("error", () => process.exit(0))
@@ -16,8 +19,9 @@ const code = await runCommandLine(process.argv.slice(2), {
   stdin: process.stdin,
   readStdin: () => Bun.stdin.text(),
   onInterrupt: (listener) => {
-    process.on("SIGINT", listener)
-    return () => process.off("SIGINT", listener)
+    const onSignal = () => distinct(listener)
+    process.on("SIGINT", onSignal)
+    return () => process.off("SIGINT", onSignal)
   },
 })
 // Bun drops what a slow pipe has not taken yet when the process is told to exit; only `end` waits for it.

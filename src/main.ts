@@ -7,6 +7,7 @@ import { Cause, Effect, Exit, Latch } from "effect"
 import manifest from "../package.json" with { type: "json" }
 import { bringEmbedded, startNode } from "./app.ts"
 import { bannerLines, modelLine } from "./cli/banner.ts"
+import { distinctSignals } from "./cli/signal.ts"
 import { chooseWorkers, EMBEDDED_WORKER_ID } from "./llm/discovery.ts"
 import { loggingLayer } from "./metrics/logging.ts"
 import { openDataFolder } from "./settings/identity.ts"
@@ -14,7 +15,6 @@ import { type LoadedSettings, type LoadOptions, loadSettings } from "./settings/
 
 const USAGE_EXIT = 2
 const FAILED_EXIT = 1
-const SAME_SIGNAL_MS = 1_000
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const fail = (message: string): void => void process.stderr.write(message.split("\n").map((line) => `attacca: ${line}\n`).join(""))
@@ -41,19 +41,18 @@ const readArguments = (): Arguments => {
 /** Opens at the first signal; a second one that is not the same signal delivered twice ends the process at once. */
 const stopSignal = (): Latch.Latch => {
   const latch = Latch.makeUnsafe(false)
-  let first: number | null = null
-  const onSignal = (signal: "SIGTERM" | "SIGINT") => {
-    const now = performance.now()
-    if (first === null) {
-      first = now
+  const distinct = distinctSignals()
+  let stopping = false
+  for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
+    process.on(signal, () => distinct(() => {
+      if (stopping) {
+        fail("ended at once; jobs that were running go on from their journal at the next start")
+        process.exit(code)
+      }
+      stopping = true
       latch.openUnsafe()
-    } else if (now - first > SAME_SIGNAL_MS) {
-      fail("ended at once; jobs that were running go on from their journal at the next start")
-      process.exit(signal === "SIGTERM" ? 143 : 130)
-    }
+    }))
   }
-  process.on("SIGTERM", () => onSignal("SIGTERM"))
-  process.on("SIGINT", () => onSignal("SIGINT"))
   return latch
 }
 
